@@ -1,0 +1,236 @@
+"""The network of the embedded prior: a small text- and camera-conditioned UNet on RGBA images.
+
+It is called like diffusers' ``UNet2DConditionModel`` (sample, timestep, encoder_hidden_states,
+class_labels) and saved like it, so that the adapter which loads Stable Diffusion loads it too.
+``class_labels`` carries the camera, ``(b, 17)``: the flattened camera-to-world matrix and the
+vertical field of view in radians; all zeros means "no camera given".
+
+Three things make it learn fast for its size (docs/LOG.md has the measurements):
+
+* 64x64 RGBA enters through a fixed orthogonal 4x4 space-to-depth, so the widest grid is 16x16.
+* The camera enters twice: harmonics of the view direction join text and time in the embedding
+  that scales and shifts every block, and every patch sees its own ray (direction, the ray's point
+  nearest to the origin), so that "where am I looking" need not be inferred.
+* The embedding also paints a coarse 8x8 feature map, the *seed*: at high noise the best answer
+  depends on text and camera alone, and the seed is a short path to it.
+"""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from diffusers import ConfigMixin, ModelMixin
+from diffusers.configuration_utils import register_to_config
+from diffusers.models.unets.unet_2d_condition import UNet2DConditionOutput
+from jaxtyping import Float
+from torch import Tensor, nn
+
+CAMERA_SIZE = 17
+AZIMUTH_HARMONICS = 6
+ELEVATION_HARMONICS = 3
+RAY_FEATURES = 12
+
+
+def time_features(t: Float[Tensor, " b"], width: int) -> Float[Tensor, "b width"]:
+    """Sinusoids of the timestep, arXiv 2006.11239 (periods up to 10,000 steps)."""
+    half = width // 2
+    rate = torch.exp(-math.log(10_000) * torch.arange(half, device=t.device) / half)
+    angle = t[:, None] * rate
+    return torch.cat((angle.cos(), angle.sin()), dim=-1)
+
+
+def camera_features(camera: Float[Tensor, "b 17"]) -> Float[Tensor, "b f"]:
+    """Harmonics of the view direction, the rotation, framing; and a flag, 0 where no camera is given."""
+    given = (camera.abs().sum(dim=-1, keepdim=True) > 0).to(camera.dtype)
+    c2w, fov = camera[:, :16].unflatten(-1, (4, 4)), camera[:, 16:]
+    position = c2w[:, :3, 3]
+    distance = position.norm(dim=-1, keepdim=True).clamp(min=1e-6)
+    x, y, z = (position / distance).unbind(-1)
+    azimuth, elevation = torch.atan2(x, z), torch.asin(y.clamp(-1, 1))
+    k = torch.arange(1, AZIMUTH_HARMONICS + 1, device=camera.device)
+    round_y = azimuth[:, None] * k
+    fade = elevation.cos()[:, None]  # azimuth means less towards the poles
+    up = elevation[:, None] * torch.arange(1, ELEVATION_HARMONICS + 1, device=camera.device)
+    size = 1 / (distance * torch.tan(fov / 2).clamp(min=1e-3))
+    features = torch.cat(
+        (
+            round_y.cos() * fade, round_y.sin() * fade,
+            round_y[:, :3].cos() * up[:, :1].sin(), round_y[:, :3].sin() * up[:, :1].sin(),
+            up.cos(), up.sin(), c2w[:, :3, :3].flatten(1), size, fov, 1 / distance,
+        ),
+        dim=-1,
+    )  # fmt: skip
+    return torch.cat((features * given, given), dim=-1)
+
+
+def patch_rays(camera: Float[Tensor, "b 17"], grid: int) -> Float[Tensor, "b 12 grid grid"]:
+    """What each patch looks at: ray direction d, p = o - (o.d) d, sin(pi p), cos(pi p)."""
+    given = (camera.abs().sum(dim=-1) > 0).to(camera.dtype)[:, None, None, None]
+    c2w, fov = camera[:, :16].unflatten(-1, (4, 4)), camera[:, 16]
+    centre = (torch.arange(grid, device=camera.device) + 0.5) / grid * 2 - 1
+    tan = torch.tan(fov / 2)[:, None, None]
+    x = centre[None, None, :] * tan * torch.ones_like(centre)[None, :, None]
+    y = -centre[None, :, None] * tan * torch.ones_like(centre)[None, None, :]
+    local = torch.stack((x, y, -torch.ones_like(x)), dim=1)
+    direction = F.normalize(torch.einsum("bij,bjhw->bihw", c2w[:, :3, :3], local), dim=1)
+    origin = c2w[:, :3, 3, None, None]
+    nearest = origin - (origin * direction).sum(1, keepdim=True) * direction
+    angle = math.pi * nearest
+    return given * torch.cat((direction, nearest, angle.sin(), angle.cos()), dim=1)
+
+
+class ResBlock(nn.Module):
+    """Two 3x3 convolutions; the embedding scales and shifts the second norm (arXiv 2105.05233)."""
+
+    def __init__(self, channels: int, embedding: int) -> None:
+        super().__init__()
+        self.norm1 = nn.GroupNorm(channels // 16, channels)
+        self.conv1 = nn.Conv2d(channels, channels, 3, padding=1)
+        self.modulation = nn.Linear(embedding, 2 * channels)
+        self.norm2 = nn.GroupNorm(channels // 16, channels)
+        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
+        nn.init.zeros_(self.conv2.weight)
+        nn.init.zeros_(self.conv2.bias)
+
+    def forward(self, x: Float[Tensor, "b c h w"], emb: Float[Tensor, "b e"]) -> Float[Tensor, "b c h w"]:
+        scale, shift = self.modulation(emb)[:, :, None, None].chunk(2, dim=1)
+        h = self.conv1(F.silu(self.norm1(x)))
+        h = self.norm2(h) * (1 + scale) + shift
+        return x + self.conv2(F.silu(h))
+
+
+class Attention(nn.Module):
+    """Self-attention over the grid whose keys also include the text tokens (as in arXiv 2205.11487)."""
+
+    def __init__(self, channels: int, text: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.norm = nn.GroupNorm(channels // 16, channels)
+        self.to_q = nn.Linear(channels, channels)
+        self.to_k = nn.Linear(channels, channels)
+        self.to_v = nn.Linear(channels, channels)
+        self.text_kv = nn.Linear(text, 2 * channels)
+        self.to_out = nn.Linear(channels, channels)
+        nn.init.zeros_(self.to_out.weight)
+        nn.init.zeros_(self.to_out.bias)
+
+    def forward(self, x: Float[Tensor, "b c h w"], text: Float[Tensor, "b l e"]) -> Float[Tensor, "b c h w"]:
+        b, c, h, w = x.shape
+        tokens = self.norm(x).flatten(2).transpose(1, 2)
+        text_k, text_v = self.text_kv(text).chunk(2, dim=-1)
+        q = self.to_q(tokens)
+        k = torch.cat((self.to_k(tokens), text_k), dim=1)
+        v = torch.cat((self.to_v(tokens), text_v), dim=1)
+        q, k, v = (y.unflatten(-1, (self.heads, -1)).transpose(1, 2) for y in (q, k, v))
+        out = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
+        return x + self.to_out(out).transpose(1, 2).reshape(b, c, h, w)
+
+
+class Level(nn.Module):
+    """Residual blocks at one resolution, with attention after each where ``heads`` > 0."""
+
+    def __init__(self, channels: int, blocks: int, embedding: int, text: int, heads: int) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList(ResBlock(channels, embedding) for _ in range(blocks))
+        self.attention = Attention(channels, text, heads) if heads else None
+
+    def forward(
+        self, x: Float[Tensor, "b c h w"], emb: Float[Tensor, "b e"], text: Float[Tensor, "b l t"]
+    ) -> Float[Tensor, "b c h w"]:
+        for block in self.blocks:
+            x = block(x, emb)
+        return x if self.attention is None else self.attention(x, text)
+
+
+class MiniUNet(ModelMixin, ConfigMixin):
+    """Predicts v (arXiv 2202.00512) from a noisy RGBA image in [-1, 1].
+
+    Args:
+        sample_size: height and width of the images; a multiple of 4 * ``patch``.
+        patch: edge of the space-to-depth patches.
+        channels: width at the full, half and quarter grid.
+        down_blocks, up_blocks: residual blocks per level on the way down and up.
+        heads: attention heads per level (0: none).
+        embedding: width of the conditioning embedding.
+        text_width: width of the text encoder's hidden states.
+        seed_channels: channels of the painted seed at the half grid.
+    """
+
+    @register_to_config
+    def __init__(
+        self,
+        sample_size: int = 64,
+        in_channels: int = 4,
+        patch: int = 4,
+        channels: tuple[int, ...] = (128, 256, 256),
+        down_blocks: tuple[int, ...] = (1, 2, 2),
+        up_blocks: tuple[int, ...] = (2, 3, 1),
+        heads: tuple[int, ...] = (0, 4, 4),
+        embedding: int = 512,
+        text_width: int = 256,
+        seed_channels: int = 48,
+    ) -> None:
+        super().__init__()
+        c1, c2, c3 = channels
+        pixels = in_channels * patch * patch
+        camera_width = camera_features(torch.zeros(1, CAMERA_SIZE)).shape[1]
+        self.conv_in = nn.Conv2d(pixels + RAY_FEATURES, c1, 3, padding=1)
+        self.embed_in = nn.Linear(128 + text_width + camera_width, embedding)
+        self.embed_mid = nn.ModuleList(nn.Linear(embedding, embedding) for _ in range(2))
+        self.seed_cells = (sample_size // patch // 2) ** 2
+        self.seed = nn.Linear(embedding, seed_channels * self.seed_cells)
+        self.seed_in = nn.Conv2d(seed_channels, c2, 3, padding=1)
+
+        def level(i: int, blocks: int) -> Level:
+            return Level(channels[i], blocks, embedding, text_width, heads[i])
+
+        self.encoder = nn.ModuleList(level(i, n) for i, n in enumerate(down_blocks))
+        self.decoder = nn.ModuleList(level(i, n) for i, n in enumerate(up_blocks))
+        self.shrink = nn.ModuleList((nn.Conv2d(c1, c2, 2, stride=2), nn.Conv2d(c2, c3, 2, stride=2)))
+        self.grow = nn.ModuleList((nn.Conv2d(c2, c1, 1), nn.Conv2d(c3, c2, 1)))
+        self.join = nn.ModuleList((nn.Conv2d(c1, c1, 1), nn.Conv2d(c2, c2, 1)))
+        self.norm_out = nn.GroupNorm(c1 // 16, c1)
+        self.conv_out = nn.Conv2d(c1, pixels, 3, padding=1)
+        nn.init.zeros_(self.conv_out.weight)
+        nn.init.zeros_(self.conv_out.bias)
+
+    def condition(
+        self, t: Float[Tensor, " b"], text: Float[Tensor, "b l e"], camera: Float[Tensor, "b 17"]
+    ) -> Float[Tensor, "b f"]:
+        """Time, the text's last token (it has seen all others) and the camera, mixed by an MLP."""
+        parts = (time_features(t, 128), text[:, -1], camera_features(camera))
+        emb = self.embed_in(torch.cat(parts, dim=-1).to(self.embed_in.weight.dtype))
+        for layer in self.embed_mid:
+            emb = emb + layer(F.silu(emb))
+        return F.silu(emb)
+
+    def forward(
+        self,
+        sample: Float[Tensor, "b c h w"],
+        timestep: Tensor,
+        encoder_hidden_states: Float[Tensor, "b l e"],
+        class_labels: Float[Tensor, "b 17"] | None = None,
+        return_dict: bool = True,
+    ) -> UNet2DConditionOutput | tuple[Tensor]:
+        """v-prediction for ``sample`` at ``timestep`` (scalar or (b,)), shaped like ``sample``."""
+        b = sample.shape[0]
+        t = torch.as_tensor(timestep, device=sample.device).float().expand(b)
+        camera = sample.new_zeros(b, CAMERA_SIZE, dtype=torch.float32) if class_labels is None else class_labels
+        camera = camera.float()
+        emb = self.condition(t, encoder_hidden_states, camera)
+        x = F.pixel_unshuffle(sample, self.config.patch)
+        x = torch.cat((x, patch_rays(camera, x.shape[-1]).to(x.dtype)), dim=1)
+        x = self.conv_in(x.to(memory_format=torch.channels_last))
+        seed = self.seed(emb).view(b, -1, x.shape[-2] // 2, x.shape[-1] // 2)
+        text = encoder_hidden_states.to(emb.dtype)
+        fine = self.encoder[0](x, emb, text)
+        half = self.shrink[0](fine) + self.seed_in(seed.to(memory_format=torch.channels_last))
+        half = self.encoder[1](half, emb, text)
+        x = self.encoder[2](self.shrink[1](half), emb, text)
+        x = self.decoder[2](x, emb, text)
+        x = F.interpolate(self.grow[1](x), scale_factor=2.0, mode="nearest") + self.join[1](half)
+        x = self.decoder[1](x, emb, text)
+        x = F.interpolate(self.grow[0](x), scale_factor=2.0, mode="nearest") + self.join[0](fine)
+        x = self.decoder[0](x, emb, text)
+        v = F.pixel_shuffle(self.conv_out(F.silu(self.norm_out(x))), self.config.patch)
+        return UNet2DConditionOutput(sample=v) if return_dict else (v,)

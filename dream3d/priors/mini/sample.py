@@ -1,0 +1,29 @@
+"""Pictures drawn from the embedded prior by DDIM (arXiv 2010.02502), for grids and judgement."""
+
+import torch
+from jaxtyping import Float
+from torch import Generator, Tensor
+
+from dream3d.priors.mini.pipeline import Mini
+
+
+@torch.no_grad()
+def ddim(
+    mini: Mini,
+    captions: list[str],
+    camera: Float[Tensor, "b 17"],
+    generator: Generator,
+    scale: float = 3.0,
+    steps: int = 30,
+) -> Float[Tensor, "b 4 h w"]:
+    """RGBA samples in [0, 1], guided on the text (``null + scale (cond - null)``, camera kept)."""
+    size = mini.unet.config.sample_size
+    device = camera.device
+    x = torch.randn(len(captions), 4, size, size, generator=generator).to(device)
+    text = torch.cat((mini.embed(captions), mini.embed([""] * len(captions))))
+    mini.scheduler.set_timesteps(steps)
+    for t in mini.scheduler.timesteps:
+        both = mini.unet(torch.cat((x, x)), t, text, class_labels=torch.cat((camera, camera))).sample
+        cond, null = both.chunk(2)
+        x = mini.scheduler.step(null + scale * (cond - null), t, x).prev_sample
+    return (x / 2 + 0.5).clamp(0, 1)

@@ -1,0 +1,44 @@
+"""Which triangle does a ray hit first? Embree answers (embreex), millions of rays a second on a CPU."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from embreex.mesh_construction import TriangleMesh
+from embreex.rtcore_scene import EmbreeScene
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from dream3d.types import Rays
+
+
+@dataclass(frozen=True)
+class Hits:
+    """First hits of r rays; ``face`` is -1 where a ray misses.
+
+    ``barycentric[i]`` weighs the three corners of ``face[i]``; ``distance`` is along the ray.
+    """
+
+    face: Int[Tensor, " r"]
+    barycentric: Float[Tensor, "r 3"]
+    distance: Float[Tensor, " r"]
+
+
+class Scene:
+    """A bounding volume hierarchy over fixed triangles. Vertices are read once, without gradient."""
+
+    def __init__(self, vertices: Float[Tensor, "v 3"], faces: Int[Tensor, "f 3"]) -> None:
+        if len(faces) == 0:
+            raise ValueError("a scene needs triangles: got 0 faces; check the mesh that was loaded")
+        corners = vertices.detach().cpu().float().numpy()[faces.cpu().numpy()]
+        self._scene = EmbreeScene()
+        self._mesh = TriangleMesh(self._scene, np.ascontiguousarray(corners))
+
+    def cast(self, rays: Rays) -> Hits:
+        """First hits of all rays, flattened to (b h w)."""
+        origin = rays.origin.reshape(-1, 3).detach().cpu().float().numpy()
+        direction = rays.direction.reshape(-1, 3).detach().cpu().float().numpy()
+        found = self._scene.run(np.ascontiguousarray(origin), np.ascontiguousarray(direction), output=1)
+        u, v = torch.from_numpy(found["u"]), torch.from_numpy(found["v"])
+        barycentric = torch.stack((1 - u - v, u, v), dim=-1)
+        return Hits(torch.from_numpy(found["primID"]).long(), barycentric, torch.from_numpy(found["tfar"]))

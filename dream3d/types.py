@@ -1,0 +1,230 @@
+"""The nouns of dream3d, their shapes, and the conventions every room keeps.
+
+Conventions (they live here once; code elsewhere only refers to them):
+
+* World: right-handed, **+y up, an object's front faces +z** (as glTF), object inside the unit ball.
+* Camera: looks down its own -z, +y up in the image; ``c2w`` is the 4x4 camera-to-world matrix.
+  Azimuth 0 puts the camera on +z (it sees the front), growing towards +x; elevation grows upwards.
+  Radians in code, degrees in yaml.
+* Images are ``b h w c`` in [0, 1], row 0 at the top. A rendered ``Image`` holds colour
+  **premultiplied by alpha**, and alpha. The background comes later (``Image.over``).
+  ``b c h w`` in [-1, 1] exists only inside ``priors/``.
+* Guidance: ``null + s (cond - null)``; s = 1 is plain conditional sampling.
+* ``alpha_bar[t]`` is the cumulative product of DDPM (arXiv 2006.11239), t an integer in [0, T):
+  ``x_t = sqrt(alpha_bar) x + sqrt(1 - alpha_bar) noise``.
+
+Shape letters: b images, v views (cameras), h w pixels, r rays, n samples, c channels, d latent shape.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+__all__ = [
+    "Camera",
+    "Distilled",
+    "EpsSet",
+    "Field",
+    "Image",
+    "Mesh",
+    "Rays",
+    "Render",
+    "Samples",
+    "Schedule",
+    "ScoreModel",
+    "Surface",
+    "Text",
+]
+
+Schedule = Callable[[int], float]
+"""step -> value (``schedule.py`` has the usual ones)."""
+
+
+@dataclass(frozen=True)
+class Camera:
+    """v pinhole cameras. ``fov_y`` is the full vertical field of view in radians."""
+
+    c2w: Float[Tensor, "v 4 4"]
+    fov_y: Float[Tensor, " v"]
+    azimuth: Float[Tensor, " v"]
+    elevation: Float[Tensor, " v"]
+    distance: Float[Tensor, " v"]
+    height: int
+    width: int
+
+    def __len__(self) -> int:
+        return self.c2w.shape[0]
+
+    def __getitem__(self, views: slice) -> "Camera":
+        """A sub-batch of the views."""
+        return replace(
+            self,
+            c2w=self.c2w[views],
+            fov_y=self.fov_y[views],
+            azimuth=self.azimuth[views],
+            elevation=self.elevation[views],
+            distance=self.distance[views],
+        )
+
+    def to(self, device: torch.device | str) -> "Camera":
+        moved = {k: getattr(self, k).to(device) for k in ("c2w", "fov_y", "azimuth", "elevation", "distance")}
+        return replace(self, **moved)
+
+    def resized(self, height: int, width: int) -> "Camera":
+        """The same views at another resolution."""
+        return replace(self, height=height, width=width)
+
+
+@dataclass(frozen=True)
+class Rays:
+    """One ray a pixel; directions have unit length."""
+
+    origin: Float[Tensor, "b h w 3"]
+    direction: Float[Tensor, "b h w 3"]
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Packed samples along r flattened rays, sorted by ray, then by distance.
+
+    ``ray[i]`` says which of the ``n_rays`` rays sample i is on; it covers [start, end] of it.
+    """
+
+    ray: Int[Tensor, " n"]
+    start: Float[Tensor, " n"]
+    end: Float[Tensor, " n"]
+    n_rays: int
+
+
+@dataclass(frozen=True)
+class Surface:
+    """What a field says of n points: density (1/length), colour in [0, 1] (or latent channels)."""
+
+    density: Float[Tensor, " n"]
+    colour: Float[Tensor, "n c"]
+
+
+@dataclass(frozen=True)
+class Image:
+    """Premultiplied colour and alpha."""
+
+    colour: Float[Tensor, "b h w c"]
+    alpha: Float[Tensor, "b h w 1"]
+
+    def over(self, background: Float[Tensor, "#b #h #w c"]) -> Float[Tensor, "b h w c"]:
+        """Composite over a background: ``colour + (1 - alpha) background`` (Porter and Duff 1984)."""
+        return self.colour + (1 - self.alpha) * background
+
+
+@dataclass(frozen=True)
+class Render:
+    """What both renderers (volume, mesh) return.
+
+    ``depth`` is the expected ray distance premultiplied by alpha; ``normal`` is the world-space
+    normal premultiplied by alpha, None unless it was asked for. ``weights`` and ``samples`` are
+    those of volume rendering (None for meshes) and serve the regularisers.
+    """
+
+    image: Image
+    depth: Float[Tensor, "b h w 1"]
+    normal: Float[Tensor, "b h w 3"] | None = None
+    rays: Rays | None = None
+    samples: Samples | None = None
+    weights: Float[Tensor, " n"] | None = None
+    points: Float[Tensor, "n 3"] | None = None
+    density: Float[Tensor, " n"] | None = None
+
+
+@dataclass(frozen=True)
+class Mesh:
+    """Triangles in world space. Colours are sRGB in [0, 1], one a vertex.
+
+    ``uv`` (v = 0 at the bottom, as OBJ and glTF exporters expect it from trimesh) and ``texture``
+    (``h w 3``, [0, 1], row 0 at the top) exist after baking.
+    """
+
+    vertices: Float[Tensor, "v 3"]
+    faces: Int[Tensor, "f 3"]
+    colours: Float[Tensor, "v 3"] | None = None
+    normals: Float[Tensor, "v 3"] | None = None
+    uv: Float[Tensor, "v 2"] | None = None
+    texture: Float[Tensor, "h w 3"] | None = None
+
+
+@dataclass(frozen=True)
+class Text:
+    """Embedded prompts for a batch, one row an image: condition, null, and per-image negatives.
+
+    ``negatives`` and ``weights`` (k per image) are those of Perp-Neg (arXiv 2304.04968), else None.
+    ``camera`` (``b 17``: flattened c2w and fov_y) is for priors that are conditioned on the camera;
+    adapters of others ignore it.
+    """
+
+    cond: Float[Tensor, "b ..."]
+    null: Float[Tensor, "b ..."]
+    camera: Float[Tensor, "b 17"] | None = None
+    negatives: Float[Tensor, "b k ..."] | None = None
+    weights: Float[Tensor, "b k"] | None = None
+    pooled: Mapping[str, Float[Tensor, "b c"]] | None = None
+
+
+@dataclass(frozen=True)
+class EpsSet:
+    """Noise predictions of one batched call of a prior; all detached, shaped like x_t."""
+
+    cond: Float[Tensor, "b *d"]
+    null: Float[Tensor, "b *d"]
+    negatives: Float[Tensor, "b k *d"] | None = None
+    weights: Float[Tensor, "b k"] | None = None
+
+
+@dataclass(frozen=True)
+class Distilled:
+    """The result of a distillation loss on x.
+
+    ``loss`` is the surrogate ``0.5 ||x - sg(x - grad)||^2 / b`` whose gradient with respect to x
+    is ``grad / b``; its value is half the mean squared gradient norm, a useful thing to log.
+    """
+
+    loss: Float[Tensor, ""]
+    grad: Float[Tensor, "b *d"]
+
+
+class Field(Protocol):
+    """A radiance field in the unit ball. Any ``nn.Module`` with these two methods is one."""
+
+    def density(self, x: Float[Tensor, "n 3"]) -> Float[Tensor, " n"]:
+        """Volume density at x, >= 0, 0 outside the unit ball."""
+        ...
+
+    def surface(self, x: Float[Tensor, "n 3"]) -> Surface:
+        """Density and colour at x."""
+        ...
+
+
+@runtime_checkable
+class ScoreModel(Protocol):
+    """A frozen 2D diffusion model, whatever its family, seen as an epsilon predictor.
+
+    Attributes: ``alpha_bar`` (T,), ``resolution`` (the height and width in pixels of the images
+    it wants).
+    """
+
+    alpha_bar: Float[Tensor, " T"]
+    resolution: int
+
+    def embed(self, prompts: list[str]) -> Float[Tensor, "b ..."]:
+        """Text embeddings, run once a prompt (``prompts.Table`` caches them)."""
+        ...
+
+    def encode(self, image: Image, background: Float[Tensor, "#b #h #w 3"]) -> Float[Tensor, "b *d"]:
+        """A rendered image to the space of x, with gradient."""
+        ...
+
+    def eps(self, x_t: Float[Tensor, "b *d"], t: Int[Tensor, " b"], text: Text) -> EpsSet:
+        """Noise predictions, without gradient."""
+        ...
