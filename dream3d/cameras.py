@@ -4,6 +4,7 @@ Conventions are those of ``types.py``: azimuth 0 on +z, growing towards +x; elev
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -12,7 +13,7 @@ from torch import Generator, Tensor
 
 from dream3d.types import Camera, Rays
 
-Range = tuple[float, float]
+Range = Sequence[float | int]
 
 
 def spherical(
@@ -115,10 +116,10 @@ class Orbit:
     fov_y: Range = (30.0, 50.0)
     distance: Range | None = None
     fill: Range = (0.8, 0.95)
-    sphere: float = 0.5
-    position_jitter: float = 0.0
-    target_jitter: float = 0.0
-    up_jitter: float = 0.0
+    sphere: float | int = 0.5
+    position_jitter: float | int = 0.0
+    target_jitter: float | int = 0.0
+    up_jitter: float | int = 0.0
 
     def __post_init__(self) -> None:
         for name in ("azimuth", "elevation", "fov_y", "fill"):
@@ -163,3 +164,18 @@ class Orbit:
         return Camera(
             c2w, camera.fov_y, camera.azimuth, camera.elevation, camera.distance, camera.height, camera.width
         )
+
+
+def flatten(camera: Camera) -> Float[Tensor, "v 17"]:
+    """What camera-conditioned priors are told: the flattened c2w, then fov_y."""
+    return torch.cat((camera.c2w.flatten(1), camera.fov_y[:, None]), dim=1)
+
+
+def unflatten(flat: Float[Tensor, "v 17"], size: int) -> Camera:
+    """The inverse of ``flatten``; angles and distance are read off the position."""
+    c2w = flat[:, :16].unflatten(1, (4, 4))
+    position = c2w[:, :3, 3]
+    distance = position.norm(dim=-1)
+    azimuth = torch.atan2(position[:, 0], position[:, 2])
+    elevation = torch.asin((position[:, 1] / distance).clamp(-1, 1))
+    return Camera(c2w, flat[:, 16], azimuth, elevation, distance, height=size, width=size)

@@ -59,7 +59,7 @@ class Camera:
     def __len__(self) -> int:
         return self.c2w.shape[0]
 
-    def __getitem__(self, views: slice) -> "Camera":
+    def __getitem__(self, views: slice | Int[Tensor, " n"]) -> "Camera":
         """A sub-batch of the views."""
         return replace(
             self,
@@ -126,7 +126,8 @@ class Render:
 
     ``depth`` is the expected ray distance premultiplied by alpha; ``normal`` is the world-space
     normal premultiplied by alpha, None unless it was asked for. ``weights`` and ``samples`` are
-    those of volume rendering (None for meshes) and serve the regularisers.
+    those of volume rendering (None for meshes) and serve the regularisers; so do ``points``,
+    ``density`` and ``normals`` of the samples (``normals`` only if normals were asked for).
     """
 
     image: Image
@@ -137,6 +138,7 @@ class Render:
     weights: Float[Tensor, " n"] | None = None
     points: Float[Tensor, "n 3"] | None = None
     density: Float[Tensor, " n"] | None = None
+    normals: Float[Tensor, "n 3"] | None = None
 
 
 @dataclass(frozen=True)
@@ -162,6 +164,9 @@ class Text:
     ``negatives`` and ``weights`` (k per image) are those of Perp-Neg (arXiv 2304.04968), else None.
     ``camera`` (``b 17``: flattened c2w and fov_y) is for priors that are conditioned on the camera;
     adapters of others ignore it.
+    ``plain`` is the prompt without view words, for VSD's student where the prior is not told the
+    camera (None: ``cond`` serves). ``contrast`` is what CSD (negative prompt) and SDS-Bridge (source
+    prompt) move away from (None: ``null`` serves).
     """
 
     cond: Float[Tensor, "b ..."]
@@ -170,6 +175,8 @@ class Text:
     negatives: Float[Tensor, "b k ..."] | None = None
     weights: Float[Tensor, "b k"] | None = None
     pooled: Mapping[str, Float[Tensor, "b c"]] | None = None
+    plain: Float[Tensor, "b ..."] | None = None
+    contrast: Float[Tensor, "b ..."] | None = None
 
 
 @dataclass(frozen=True)
@@ -194,6 +201,7 @@ class Distilled:
     grad: Float[Tensor, "b *d"]
 
 
+@runtime_checkable
 class Field(Protocol):
     """A radiance field in the unit ball. Any ``nn.Module`` with these two methods is one."""
 

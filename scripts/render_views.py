@@ -19,7 +19,7 @@ import torch
 
 from dream3d.cameras import Orbit
 from dream3d.priors.mini.assets import Asset, folder_assets, packed_assets
-from dream3d.render.reference import Reference, random_light
+from dream3d.render.reference import AMBIENT, Reference, random_light
 from dream3d.types import Camera
 
 
@@ -36,18 +36,19 @@ def flat_camera(camera: Camera) -> torch.Tensor:
     return torch.cat((camera.c2w.flatten(1), camera.fov_y[:, None]), dim=1)
 
 
-def render_round(concepts: dict[str, list[Asset]], cameras: int, size: int, seed: int) -> dict[str, np.ndarray]:
+def render_round(
+    concepts: dict[str, list[Asset]], orbit: Orbit, cameras: int, size: int, ambient: float, seed: int
+) -> dict[str, np.ndarray]:
     """All models of all concepts; every concept has its own cameras and lights, shared by its models."""
     views, asset_ids, groups, flat, number = [], [], [], [], 0
     generator = torch.Generator().manual_seed(seed)
-    orbit = Orbit()
     for models in concepts.values():
         scenes = [Reference(a.mesh, attributes(a)) for a in models]
         camera = orbit.sample(cameras, size, generator)
         lights = [random_light(generator) for _ in range(cameras)]
         for asset, scene in zip(models, scenes, strict=True):
             for i in range(cameras):
-                image = scene.picture(camera[i : i + 1], lights[i])
+                image = scene.picture(camera[i : i + 1], lights[i], ambient=ambient)
                 pixels = torch.cat((image.colour[..., :3], image.alpha, image.colour[..., 3:]), dim=-1)
                 views.append((pixels[0] * 255).round().clamp(0, 255).to(torch.uint8).numpy())
                 asset_ids.append(asset.number)
@@ -72,20 +73,27 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0, help="number of the first round")
     parser.add_argument("--cameras", type=int, default=16, help="cameras a concept and round")
     parser.add_argument("--size", type=int, default=64)
+    parser.add_argument("--max-models", type=int, help="models a concept (instead of the json's number)")
+    parser.add_argument("--elevation", type=float, nargs=2, default=(-20, 80), help="degrees")
+    parser.add_argument("--fov-y", type=float, nargs=2, default=(30, 50), help="degrees")
+    parser.add_argument("--ambient", type=float, default=AMBIENT, help="share of the light that has no direction")
     args = parser.parse_args()
     if (args.assets / "index.jsonl").exists():
         if args.concepts is None:
             sys.exit("a packed dataset needs --concepts (scripts/mini_concepts.json)")
-        concepts = packed_assets(args.assets, json.loads(args.concepts.read_text()), args.tier)
+        wanted = json.loads(args.concepts.read_text())
+        wanted["max_models"] = args.max_models or wanted["max_models"]
+        concepts = packed_assets(args.assets, wanted, args.tier)
     else:
         concepts = folder_assets(args.assets)
     args.out.mkdir(parents=True, exist_ok=True)
     cards = [a.card for models in concepts.values() for a in models]
     (args.out / "assets.json").write_text(json.dumps(cards, indent=1))
     torch.set_num_threads(1)
+    orbit = Orbit(elevation=tuple(args.elevation), fov_y=tuple(args.fov_y))
     for index in range(args.first, args.first + args.rounds):
         start = time.perf_counter()
-        pieces = render_round(concepts, args.cameras, args.size, seed=index)
+        pieces = render_round(concepts, orbit, args.cameras, args.size, args.ambient, seed=index)
         partial = args.out / f"views-{index:03d}.partial.npz"
         np.savez_compressed(partial, **pieces)
         partial.rename(args.out / f"views-{index:03d}.npz")

@@ -16,16 +16,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 from PIL import Image as Picture
 from torch import nn
 
 from dream3d.cameras import turntable
 from dream3d.priors.mini.captions import vocabulary
+from dream3d.priors.mini.network import channels_last
 from dream3d.priors.mini.pipeline import Mini, load_mini, new_mini, save_mini, widen
 from dream3d.priors.mini.sample import ddim
 from dream3d.priors.mini.views import Batch, Views
 
 PIECE = 15_000_000
+TEMPLATE = 4.0  # weight of the template's loss: 1 in units of [-1, 1]
 GRID = ["a corgi", "a red car", "a chair", "a mushroom", "a castle", "a teapot", "an airplane", "a tree"]
 
 
@@ -44,17 +47,30 @@ class State:
 
 
 def loss_of(mini: Mini, batch: Batch, alpha_bar: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-    """v-prediction loss with min-SNR-5 weighting (arXiv 2303.09556): ``min(snr, 5) / (snr + 1) |v - v_hat|^2``."""
+    """v-prediction loss, ``min(snr + 1, 6) / (snr + 1) |v - v_hat|^2``.
+
+    In terms of x0 that is ``min(snr + 1, 6) |x0 - x0_hat|^2``: the clipping of min-SNR (arXiv 2303.09556),
+    but a weight of 1 instead of snr at high noise, where text and camera decide everything.
+    """
     device = mini.unet.device
     a = alpha_bar[batch.t][:, None, None, None]
     alpha, sigma = a.sqrt(), (1 - a).sqrt()
     noise = (batch.x_t - alpha * batch.x0) / sigma.clamp(min=1e-4)
     v = (alpha * noise - sigma * batch.x0).to(device)
     with torch.autocast(device.type, dtype=dtype, enabled=dtype != torch.float32):
-        text = mini.embed(batch.captions)
-        out = mini.unet(batch.x_t.to(device), batch.t.to(device), text, class_labels=batch.camera.to(device)).sample
+        text, camera = mini.embed(batch.captions), batch.camera.to(device)
+        painted = mini.unet.paint(text, camera)
+        out = mini.unet(batch.x_t.to(device), batch.t.to(device), text, class_labels=camera, painted=painted).sample
     snr = (a / (1 - a).clamp(min=1e-8)).to(device)
-    return (snr.clamp(max=5) / (snr + 1) * (out.float() - v).square()).mean()
+    weight = (snr + 1).clamp(max=6) / (snr + 1)
+    return (weight * (out.float() - v).square()).mean() + TEMPLATE * template_loss(painted, batch)
+
+
+def template_loss(painted: torch.Tensor, batch: Batch) -> torch.Tensor:
+    """Squared error of the template's colour and alpha against the mean picture, where a camera is given."""
+    target = F.interpolate(batch.mean.to(painted.device), size=painted.shape[-1], mode="area") / 2 + 0.5
+    given = (batch.camera.abs().sum(dim=1) > 0).to(painted.device).float()[:, None, None, None]
+    return (given * (painted[:, :4] - target).square()).mean()
 
 
 def learning_rate(peak: float, step: int, progress: float) -> float:
@@ -87,13 +103,16 @@ def averaged(state: State) -> Mini:
     return mini
 
 
+@torch.no_grad()
 def grid(mini: Mini, file: Path, device: str) -> None:
-    """Samples of eight prompts (rows) from six sides (columns), on white."""
+    """Samples of eight prompts (rows) from six sides (columns) on white; beside them the templates."""
     camera = turntable(6, 0.35, 3.2, 0.70, 64)
     flat = torch.cat((camera.c2w.flatten(1), camera.fov_y[:, None]), dim=1).to(device)
     rows = []
     for prompt in GRID:
         x = ddim(mini, [prompt] * 6, flat, torch.Generator().manual_seed(0)).cpu()
+        painted = mini.unet.paint(mini.embed([prompt] * 6), flat).cpu().float()[:, :4]
+        x = torch.cat((x, F.interpolate(painted, size=x.shape[-1])))
         rgb = x[:, :3] + 1 - x[:, 3:]
         rows.append(rgb.permute(2, 0, 3, 1).flatten(1, 2))
     Picture.fromarray((torch.cat(rows).clamp(0, 1) * 255).byte().numpy()).save(file)
@@ -155,7 +174,7 @@ def start(args: argparse.Namespace, views: Views) -> State:
     torch.manual_seed(args.seed)
     words = vocabulary(views.cards)
     mini = widen(load_mini(args.init), words) if args.init else new_mini(words)
-    mini.unet.to(args.device, memory_format=torch.channels_last)
+    channels_last(mini.unet.to(args.device))
     mini.text_encoder.to(args.device)
     parameters = [*mini.unet.parameters(), *mini.text_encoder.parameters()]
     optimizer = torch.optim.AdamW(parameters, lr=args.lr, betas=(0.9, 0.99), weight_decay=0.01, fused=True)

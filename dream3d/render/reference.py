@@ -4,7 +4,7 @@ They are what the embedded prior is trained on and what ``priors/renders.py`` kn
 """
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Generator, Tensor
 
 from dream3d.cameras import pixel_rays
@@ -12,7 +12,6 @@ from dream3d.render.visibility import Scene
 from dream3d.types import Camera, Image, Mesh
 
 AMBIENT = 0.65
-DIFFUSE = 0.35
 
 
 def random_light(generator: Generator) -> Float[Tensor, "3"]:
@@ -24,46 +23,68 @@ def random_light(generator: Generator) -> Float[Tensor, "3"]:
 DEFAULT_LIGHT = torch.nn.functional.normalize(torch.tensor([0.0, 1.0, 0.35]), dim=0)
 
 
-def face_normals(vertices: Float[Tensor, "v 3"], faces: Tensor) -> Float[Tensor, "f 3"]:
+def face_normals(vertices: Float[Tensor, "v 3"], faces: Int[Tensor, "f 3"]) -> Float[Tensor, "f 3"]:
     """Unit normals of the triangles by the right-hand rule; zero for degenerate ones."""
     a, b, c = vertices[faces].unbind(1)
     return torch.nn.functional.normalize(torch.linalg.cross(b - a, c - a), dim=-1)
 
 
 def soft_shading(
-    normal: Float[Tensor, "n 3"], view: Float[Tensor, "n 3"], light: Float[Tensor, "3"]
+    normal: Float[Tensor, "n 3"], view: Float[Tensor, "n 3"], light: Float[Tensor, "3"], ambient: float
 ) -> Float[Tensor, " n"]:
-    """``0.65 + 0.35 n.l`` with the normal turned towards the viewer (``view`` points away from him)."""
+    """``ambient + (1 - ambient) n.l`` with the normal turned towards the viewer (``view`` points away from him)."""
     facing = torch.where((normal * view).sum(-1, keepdim=True) > 0, -normal, normal)
-    return AMBIENT + DIFFUSE * (facing @ light)
+    return ambient + (1 - ambient) * (facing @ light)
+
+
+def texture_at(texture: Float[Tensor, "h w c"], uv: Float[Tensor, "n 2"]) -> Float[Tensor, "n c"]:
+    """Bilinear look-up; uv has v = 0 at the bottom, the texture its row 0 at the top."""
+    grid = torch.stack((2 * uv[:, 0] - 1, 1 - 2 * uv[:, 1]), dim=-1)[None, :, None]
+    sampled = torch.nn.functional.grid_sample(
+        texture.permute(2, 0, 1)[None], grid, padding_mode="border", align_corners=False
+    )
+    return sampled[0, :, :, 0].T
 
 
 class Reference:
-    """A mesh ready to be pictured; ``attributes`` (v, k) are shaded and averaged like colours."""
+    """A mesh ready to be pictured: by its texture where it has one, else by its vertex colours.
+
+    ``attributes`` (v, k) replace the colours: they are shaded and averaged in the same way.
+    """
 
     def __init__(self, mesh: Mesh, attributes: Float[Tensor, "v k"] | None = None) -> None:
-        self.faces = mesh.faces
-        self.attributes = mesh.colours if attributes is None else attributes
+        self.mesh = mesh
+        self.textured = attributes is None and mesh.texture is not None
+        self.attributes = mesh.uv if self.textured else mesh.colours if attributes is None else attributes
         if self.attributes is None:
-            raise ValueError("a reference picture needs vertex colours: got a mesh without any")
+            raise ValueError("a picture needs colours: got a mesh with neither vertex colours nor a texture")
         self.normals = face_normals(mesh.vertices, mesh.faces)
         self.scene = Scene(mesh.vertices, mesh.faces)
 
     def picture(
-        self, camera: Camera, light: Float[Tensor, "3"] = DEFAULT_LIGHT, supersample: int = 3
+        self,
+        camera: Camera,
+        light: Float[Tensor, "3"] = DEFAULT_LIGHT,
+        supersample: int = 3,
+        ambient: float = AMBIENT,
     ) -> Image:
         """Premultiplied shaded attributes and coverage, each pixel the mean of supersample^2 rays."""
-        s, channels = supersample, self.attributes.shape[1]
+        s = supersample
         rays = pixel_rays(camera.resized(camera.height * s, camera.width * s))
         hits = self.scene.cast(rays)
         inside = (hits.face >= 0).nonzero().squeeze(1)
-        face, barycentric = hits.face[inside], hits.barycentric[inside]
-        corners = self.attributes[self.faces[face]]
-        value = (corners * barycentric[..., None]).sum(1)
+        value = self._value(hits.face[inside], hits.barycentric[inside])
         view = rays.direction.reshape(-1, 3)[inside]
-        value = value * soft_shading(self.normals[face], view, light)[:, None]
-        flat = torch.zeros(hits.face.shape[0], channels + 1)
+        value = value * soft_shading(self.normals[hits.face[inside]], view, light, ambient)[:, None]
+        flat = torch.zeros(hits.face.shape[0], value.shape[1] + 1)
         flat[inside] = torch.cat((value, torch.ones(len(inside), 1)), dim=1)
-        blocks = flat.view(len(camera), camera.height, s, camera.width, s, channels + 1)
+        blocks = flat.view(len(camera), camera.height, s, camera.width, s, -1)
         mean = blocks.mean(dim=(2, 4))
         return Image(mean[..., :-1], mean[..., -1:])
+
+    def _value(self, face: Int[Tensor, " n"], barycentric: Float[Tensor, "n 3"]) -> Float[Tensor, "n k"]:
+        assert self.attributes is not None
+        value = (self.attributes[self.mesh.faces[face]] * barycentric[..., None]).sum(1)
+        if self.textured and self.mesh.texture is not None:
+            return texture_at(self.mesh.texture, value)
+        return value

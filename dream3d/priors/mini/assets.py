@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 import torch
-import trimesh
 from jaxtyping import Float
 from torch import Tensor
 
+from dream3d.mesh.load import load_mesh
 from dream3d.types import Mesh
 
 
@@ -89,16 +89,3 @@ def folder_assets(folder: Path) -> dict[str, list[Asset]]:
                 "color": None, "recolor": False, "symmetric": False, "weight": 1}  # fmt: skip
         concepts[concept].append(Asset(mesh, torch.zeros(len(mesh.vertices)), card))
     return dict(concepts)
-
-
-def load_mesh(file: Path) -> Mesh:
-    """A mesh file with its colours (texture sampled at the vertices), centred and scaled into the unit ball."""
-    loaded = trimesh.load(file, force="mesh")
-    assert isinstance(loaded, trimesh.Trimesh)
-    visual = loaded.visual
-    colours = visual.to_color() if isinstance(visual, trimesh.visual.TextureVisuals) else visual
-    rgb = torch.tensor(np.asarray(colours.vertex_colors)[:, :3] / 255.0, dtype=torch.float32)
-    vertices = torch.tensor(np.asarray(loaded.vertices), dtype=torch.float32)
-    vertices = vertices - (vertices.amin(0) + vertices.amax(0)) / 2
-    vertices = vertices / vertices.norm(dim=1).max()
-    return Mesh(vertices, torch.tensor(np.asarray(loaded.faces), dtype=torch.int64), rgb)

@@ -11,11 +11,13 @@ Three things make it learn fast for its size (docs/LOG.md has the measurements):
 * The camera enters twice: harmonics of the view direction join text and time in the embedding
   that scales and shifts every block, and every patch sees its own ray (direction, the ray's point
   nearest to the origin), so that "where am I looking" need not be inferred.
-* The embedding also paints a coarse 8x8 feature map, the *seed*: at high noise the best answer
-  depends on text and camera alone, and the seed is a short path to it.
+* The text alone makes a coarse feature volume that is rendered at the camera and shown to the UNet
+  (``template.py``): at high noise the best answer depends on text and camera alone, and a volume
+  learns "this thing, seen from there" from few views.
 """
 
 import math
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -24,6 +26,8 @@ from diffusers.configuration_utils import register_to_config
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionOutput
 from jaxtyping import Float
 from torch import Tensor, nn
+
+from dream3d.priors.mini.template import PAINTED, Template
 
 CAMERA_SIZE = 17
 AZIMUTH_HARMONICS = 6
@@ -77,6 +81,14 @@ def patch_rays(camera: Float[Tensor, "b 17"], grid: int) -> Float[Tensor, "b 12 
     nearest = origin - (origin * direction).sum(1, keepdim=True) * direction
     angle = math.pi * nearest
     return given * torch.cat((direction, nearest, angle.sin(), angle.cos()), dim=1)
+
+
+def channels_last(network: nn.Module) -> nn.Module:
+    """The same network with its 2D convolutions in the memory order that CPUs and tensor cores prefer."""
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            module.to(memory_format=torch.channels_last)
+    return network
 
 
 class ResBlock(nn.Module):
@@ -153,7 +165,7 @@ class MiniUNet(ModelMixin, ConfigMixin):
         heads: attention heads per level (0: none).
         embedding: width of the conditioning embedding.
         text_width: width of the text encoder's hidden states.
-        seed_channels: channels of the painted seed at the half grid.
+        volume: channels of the template's volume at its 4, 8 and 16 cells a side.
     """
 
     @register_to_config
@@ -162,24 +174,22 @@ class MiniUNet(ModelMixin, ConfigMixin):
         sample_size: int = 64,
         in_channels: int = 4,
         patch: int = 4,
-        channels: tuple[int, ...] = (128, 256, 256),
-        down_blocks: tuple[int, ...] = (1, 2, 2),
-        up_blocks: tuple[int, ...] = (2, 3, 1),
-        heads: tuple[int, ...] = (0, 4, 4),
+        channels: Sequence[int] = (128, 256, 256),
+        down_blocks: Sequence[int] = (1, 2, 2),
+        up_blocks: Sequence[int] = (2, 3, 1),
+        heads: Sequence[int] = (0, 4, 4),
         embedding: int = 512,
         text_width: int = 256,
-        seed_channels: int = 48,
+        volume: Sequence[int] = (48, 32, 16),
     ) -> None:
         super().__init__()
         c1, c2, c3 = channels
         pixels = in_channels * patch * patch
         camera_width = camera_features(torch.zeros(1, CAMERA_SIZE)).shape[1]
-        self.conv_in = nn.Conv2d(pixels + RAY_FEATURES, c1, 3, padding=1)
-        self.embed_in = nn.Linear(128 + text_width + camera_width, embedding)
+        self.template = Template(text_width, volume)
+        self.conv_in = nn.Conv2d(pixels + RAY_FEATURES + 4 * PAINTED, c1, 3, padding=1)
+        self.embed_in = nn.Linear(128 + 2 * text_width + camera_width, embedding)
         self.embed_mid = nn.ModuleList(nn.Linear(embedding, embedding) for _ in range(2))
-        self.seed_cells = (sample_size // patch // 2) ** 2
-        self.seed = nn.Linear(embedding, seed_channels * self.seed_cells)
-        self.seed_in = nn.Conv2d(seed_channels, c2, 3, padding=1)
 
         def level(i: int, blocks: int) -> Level:
             return Level(channels[i], blocks, embedding, text_width, heads[i])
@@ -197,12 +207,29 @@ class MiniUNet(ModelMixin, ConfigMixin):
     def condition(
         self, t: Float[Tensor, " b"], text: Float[Tensor, "b l e"], camera: Float[Tensor, "b 17"]
     ) -> Float[Tensor, "b f"]:
-        """Time, the text's last token (it has seen all others) and the camera, mixed by an MLP."""
-        parts = (time_features(t, 128), text[:, -1], camera_features(camera))
+        """Time, text and camera, mixed by an MLP.
+
+        Of the text, the last token (padding is on the left: it is the noun and has seen all other
+        words) and the mean of all, enlarged so that one word among padding still counts.
+        """
+        parts = (time_features(t, 128), text[:, -1], 3 * text.mean(dim=1), camera_features(camera))
         emb = self.embed_in(torch.cat(parts, dim=-1).to(self.embed_in.weight.dtype))
         for layer in self.embed_mid:
             emb = emb + layer(F.silu(emb))
         return F.silu(emb)
+
+    def paint(
+        self, text: Float[Tensor, "b l e"], camera: Float[Tensor, "b 17"]
+    ) -> Float[Tensor, "b 9 p p"]:
+        """The template at the camera, at twice the patch grid; zeros where no camera is given."""
+        size = 2 * self.config.sample_size // self.config.patch
+        # Views of one prompt share its volume (rows are equal in runs).
+        new = torch.ones(len(text), dtype=torch.bool, device=text.device)
+        new[1:] = (text[1:] != text[:-1]).flatten(1).any(dim=1)
+        volume, inverse = self.template(text[new]), new.cumsum(0) - 1
+        rays = patch_rays(camera.float(), size)
+        painted = self.template.render(volume, inverse, rays[:, :3], camera.float())
+        return painted * (camera.abs().sum(dim=1) > 0).to(painted.dtype)[:, None, None, None]
 
     def forward(
         self,
@@ -210,22 +237,27 @@ class MiniUNet(ModelMixin, ConfigMixin):
         timestep: Tensor,
         encoder_hidden_states: Float[Tensor, "b l e"],
         class_labels: Float[Tensor, "b 17"] | None = None,
+        painted: Float[Tensor, "b 9 p p"] | None = None,
         return_dict: bool = True,
     ) -> UNet2DConditionOutput | tuple[Tensor]:
-        """v-prediction for ``sample`` at ``timestep`` (scalar or (b,)), shaped like ``sample``."""
+        """v-prediction for ``sample`` at ``timestep`` (scalar or (b,)), shaped like ``sample``.
+
+        ``painted`` is what ``paint`` returns for the same text and camera, where it is known already.
+        """
         b = sample.shape[0]
         t = torch.as_tensor(timestep, device=sample.device).float().expand(b)
         camera = sample.new_zeros(b, CAMERA_SIZE, dtype=torch.float32) if class_labels is None else class_labels
         camera = camera.float()
         emb = self.condition(t, encoder_hidden_states, camera)
+        if painted is None:
+            painted = self.paint(encoder_hidden_states, camera)
         x = F.pixel_unshuffle(sample, self.config.patch)
-        x = torch.cat((x, patch_rays(camera, x.shape[-1]).to(x.dtype)), dim=1)
+        rays = patch_rays(camera, x.shape[-1]).to(x.dtype)
+        x = torch.cat((x, rays, F.pixel_unshuffle(painted, 2).to(x.dtype)), dim=1)
         x = self.conv_in(x.to(memory_format=torch.channels_last))
-        seed = self.seed(emb).view(b, -1, x.shape[-2] // 2, x.shape[-1] // 2)
         text = encoder_hidden_states.to(emb.dtype)
         fine = self.encoder[0](x, emb, text)
-        half = self.shrink[0](fine) + self.seed_in(seed.to(memory_format=torch.channels_last))
-        half = self.encoder[1](half, emb, text)
+        half = self.encoder[1](self.shrink[0](fine), emb, text)
         x = self.encoder[2](self.shrink[1](half), emb, text)
         x = self.decoder[2](x, emb, text)
         x = F.interpolate(self.grow[1](x), scale_factor=2.0, mode="nearest") + self.join[1](half)

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from diffusers import DDIMScheduler
 from jaxtyping import Float
-from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
+from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers
 from torch import Tensor
 from transformers import CLIPTextConfig, CLIPTextModel, PreTrainedTokenizerFast
 
@@ -27,21 +27,26 @@ class Mini:
     scheduler: DDIMScheduler
 
     def embed(self, captions: list[str]) -> Float[Tensor, "b l e"]:
-        """Hidden states of the captions, padded to a fixed length (the last position sees every word)."""
+        """Hidden states of the captions, padded on the left to a fixed length."""
         tokens = self.tokenizer(captions, padding="max_length", max_length=MAX_WORDS, truncation=True)
         ids = torch.tensor(tokens["input_ids"], device=self.text_encoder.device)
         return self.text_encoder(input_ids=ids).last_hidden_state
 
 
 def word_tokenizer(words: list[str]) -> PreTrainedTokenizerFast:
-    """One token a word, lower case; padding doubles as the end of the text."""
+    """One token a word, lower case; padding goes on the left, so that the last token is always a word's."""
     table = {word: i for i, word in enumerate([PAD, UNKNOWN, *words])}
     tokenizer = Tokenizer(models.WordLevel(table, unk_token=UNKNOWN))
-    tokenizer.normalizer = normalizers.Lowercase()
+    tokenizer.normalizer = normalizers.Sequence([
+        normalizers.Lowercase(),
+        normalizers.Replace(Regex(r"[^a-z0-9\- ]"), " "),
+        normalizers.Replace(Regex(r"\ban\b"), "a"),  # captions only have "a"
+    ])  # fmt: skip
     tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, pad_token=PAD, unk_token=UNKNOWN, eos_token=PAD, model_max_length=MAX_WORDS
-    )
+        tokenizer_object=tokenizer, pad_token=PAD, unk_token=UNKNOWN, eos_token=PAD, model_max_length=MAX_WORDS,
+        padding_side="left",
+    )  # fmt: skip
 
 
 def new_mini(words: list[str], width: int = 256, image_size: int = 64) -> Mini:
@@ -56,7 +61,14 @@ def new_mini(words: list[str], width: int = 256, image_size: int = 64) -> Mini:
         timestep_spacing="trailing",
     )  # fmt: skip
     unet = MiniUNet(sample_size=image_size, text_width=width)
-    return Mini(unet, CLIPTextModel(text), word_tokenizer(words), scheduler)
+    encoder = CLIPTextModel(text)
+    spread(encoder.get_input_embeddings().weight)
+    return Mini(unet, encoder, word_tokenizer(words), scheduler)
+
+
+def spread(embedding: Tensor) -> None:
+    """Word vectors of unit scale: with CLIP's 0.02 they drown in what all captions share, and text is learned late."""
+    torch.nn.init.normal_(embedding, std=1.0)
 
 
 def load_mini(folder: Path) -> Mini:
@@ -77,6 +89,7 @@ def widen(mini: Mini, words: list[str]) -> Mini:
     if new:
         mini.tokenizer = word_tokenizer(old + new)
         mini.text_encoder.resize_token_embeddings(len(old) + len(new) + 2, mean_resizing=False)
+        spread(mini.text_encoder.get_input_embeddings().weight.data[-len(new) :])
     return mini
 
 

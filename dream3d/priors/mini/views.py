@@ -23,10 +23,11 @@ from dream3d.priors.mini.captions import COLOURS, compose
 
 @dataclass(frozen=True)
 class Batch:
-    """``x_t`` and its target in [-1, 1]; captions ("" where dropped) and cameras (zeros where dropped)."""
+    """``x_t``, its target and the ``mean`` of all that fits, in [-1, 1]; captions and cameras ("" and zeros: dropped)."""
 
     x_t: Float[Tensor, "b 4 h w"]
     x0: Float[Tensor, "b 4 h w"]
+    mean: Float[Tensor, "b 4 h w"]
     t: Int[Tensor, " b"]
     camera: Float[Tensor, "b 17"]
     captions: list[str]
@@ -103,7 +104,7 @@ class Views:
         """A training batch; ``drop`` is the chance to lose the text, and likewise the camera."""
         rng = np.random.default_rng(seed)
         t = torch.from_numpy(((np.arange(size) + rng.random(size)) / size * len(alpha_bar)).astype(np.int64))
-        x_t, x0, cameras, captions = [], [], [], []
+        x_t, x0, mean, cameras, captions = [], [], [], [], []
         for i in range(size):
             caption, pictures, camera = self.draw(rng)
             candidates = torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2) * 2 - 1
@@ -112,7 +113,8 @@ class Views:
             noise = torch.from_numpy(rng.standard_normal(chosen.shape, dtype=np.float32))
             noisy = alpha * chosen + sigma * noise
             x_t.append(noisy)
+            mean.append(candidates.mean(dim=0))
             x0.append(posterior_mean(noisy.flatten(), candidates.flatten(1), alpha, sigma).view_as(chosen))
             cameras.append(torch.from_numpy(camera * (rng.random() >= drop)).float())
             captions.append("" if rng.random() < drop else caption)
-        return Batch(torch.stack(x_t), torch.stack(x0), t, torch.stack(cameras), captions)
+        return Batch(torch.stack(x_t), torch.stack(x0), torch.stack(mean), t, torch.stack(cameras), captions)

@@ -1,0 +1,125 @@
+"""From a configuration to a ``Setup``: every object is made here, by Hydra's ``_target_``."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import torch
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+from torch import nn
+
+from dream3d.errors import UserError
+from dream3d.optimize import Regulariser, Setup
+from dream3d.prompts import Table
+from dream3d.seeding import generator
+
+
+def device_of(name: str) -> torch.device:
+    """``auto`` is CUDA where there is one. Raises UserError when CUDA is asked for in vain."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = torch.device(name)
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise UserError(f"device: got '{name}', but this machine or this torch build has no CUDA; say device=cpu")
+    return device
+
+
+def build_prior(config: DictConfig, device: torch.device) -> Any:
+    """The frozen prior; loaders that need a device take it as a keyword."""
+    prior = instantiate(config.prior)
+    return prior(device=device) if isinstance(prior, partial) else prior
+
+
+def build_text(config: DictConfig, prior: Any) -> Callable[..., Any]:
+    """The prompt table; view words only for priors that are not told the camera."""
+    return instantiate(config.prompts)(prior=prior, prompt=config.prompt, negative=config.negative)
+
+
+def build_fields(config: DictConfig, device: torch.device) -> list[nn.Module]:
+    """One field a particle, each from its own random stream."""
+    make = instantiate(config.field)
+    return [make(generator=generator(config.seed, i, "field")).to(device) for i in range(config.particles)]
+
+
+def build_optimizer(config: DictConfig, field: Any, background: nn.Module) -> torch.optim.Optimizer:
+    """The parameter groups of field and background at their own shares (``lr_scale``) of the scheduled rate."""
+    rate = instantiate(config.optimizer.rate)
+    groups = list(field.parameter_groups())
+    if list(background.parameters()):
+        groups.append({"params": list(background.parameters()), "name": "background", "lr_scale": 0.1})
+    return instantiate(config.optimizer.algorithm)([{**g, "lr": rate(0) * g["lr_scale"]} for g in groups])
+
+
+def build(config: DictConfig) -> Setup:
+    """Everything the loop needs. Errors of constructors come through as they are."""
+    device = device_of(config.device)
+    prior = build_prior(config, device)
+    text = build_text(config, prior)
+    fields = build_fields(config, device)
+    backgrounds = [instantiate(config.background).to(device) for _ in fields]
+    loss = instantiate(config.distill.loss)
+    student = None
+    if config.distill.student is not None:
+        student = instantiate(config.distill.student)(prior=prior, generator=generator(config.seed, 0, "student"))
+        loss = partial(loss, student=student)
+    return Setup(
+        fields=fields,
+        renderers=[instantiate(config.render).to(device) for _ in fields],
+        prior=prior,
+        text=text,
+        camera=instantiate(config.camera),
+        loss=loss,
+        time=instantiate(config.distill.time),
+        noises=config.distill.noises,
+        student=student,
+        backgrounds=backgrounds,
+        shading=instantiate(config.shading),
+        regularisers={
+            name: Regulariser(instantiate(item.loss), instantiate(item.weight))
+            for name, item in (config.regularize or {}).items()
+        },
+        optimizers=[build_optimizer(config, *pair) for pair in zip(fields, backgrounds, strict=True)],
+        rate=instantiate(config.optimizer.rate),
+        clip=config.optimizer.clip,
+        views=config.views,
+        size=config.size,
+        seed=config.seed,
+        device=device,
+        warnings=prior.warnings(config.prompt) if hasattr(prior, "warnings") else (),
+    )
+
+
+def accelerators(setup: Setup) -> dict[str, str]:
+    """Which twin of each accelerated path ran, for the run's manifest."""
+    cuda = setup.device.type == "cuda"
+    return {
+        "device": str(setup.device),
+        "hash grid": str(getattr(setup.fields[0], "backend", "none")),
+        "compositing": "nerfacc" if cuda else "torch",
+        "prior": str(getattr(getattr(setup.prior, "unet", None), "dtype", "exact")).removeprefix("torch."),
+    }
+
+
+def state_of(setup: Setup) -> dict[str, Any]:
+    """What a checkpoint holds of a setup."""
+    return {
+        "fields": [f.state_dict() for f in setup.fields],
+        "renderers": [r.state_dict() for r in setup.renderers],
+        "backgrounds": [b.state_dict() for b in setup.backgrounds],
+        "optimizers": [o.state_dict() for o in setup.optimizers],
+        "student": None if setup.student is None else setup.student.state_dict(),
+    }
+
+
+def restore(setup: Setup, state: dict[str, Any]) -> None:
+    """Put a checkpoint's state back. Raises UserError when it belongs to another configuration."""
+    try:
+        for part in ("fields", "renderers", "backgrounds", "optimizers"):
+            for item, saved in zip(getattr(setup, part), state[part], strict=True):
+                item.load_state_dict(saved)
+        if setup.student is not None:
+            setup.student.load_state_dict(state["student"])
+    except (RuntimeError, KeyError, ValueError) as error:
+        first = str(error).splitlines()[0]
+        raise UserError(f"the checkpoint does not fit this configuration ({first}); resume without changes") from error

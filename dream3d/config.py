@@ -1,0 +1,71 @@
+"""The typed root of the configuration. Groups are checked against their yaml by Hydra.
+
+No torch here: a wrong command must fail at once.
+"""
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+from omegaconf import DictConfig
+
+from dream3d.errors import UserError
+
+
+@dataclass
+class Config:
+    """Root keys; ``conf/config.yaml`` has the defaults and a comment for each."""
+
+    prompt: str = ""
+    negative: str = ""
+    seed: int = 0
+    steps: int = 600
+    views: int = 2
+    size: int = 64
+    particles: int = 1
+    device: str = "auto"
+    threads: int = 0
+    out: str | None = None
+    resume: str | None = None
+    checkpoint_every: int = 100
+    preview_every: int = 100
+    prior: dict[str, Any] = dataclasses.field(default_factory=dict)
+    prompts: dict[str, Any] = dataclasses.field(default_factory=dict)
+    field: dict[str, Any] = dataclasses.field(default_factory=dict)
+    render: dict[str, Any] = dataclasses.field(default_factory=dict)
+    shading: dict[str, Any] = dataclasses.field(default_factory=dict)
+    background: dict[str, Any] = dataclasses.field(default_factory=dict)
+    camera: dict[str, Any] = dataclasses.field(default_factory=dict)
+    distill: dict[str, Any] = dataclasses.field(default_factory=dict)
+    regularize: dict[str, Any] = dataclasses.field(default_factory=dict)
+    optimizer: dict[str, Any] = dataclasses.field(default_factory=dict)
+    mesh: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+
+ConfigStore.instance().store(name="schema", node=Config)
+
+
+def folder() -> Path:
+    """Where the yaml files are: inside the installed package, or beside it in the source tree."""
+    here = Path(__file__).parent
+    installed = here / "conf"
+    return installed if installed.is_dir() else here.parent / "conf"
+
+
+def check(config: DictConfig) -> None:
+    """Raise UserError for values that compose but cannot work."""
+    if not config.prompt.strip():
+        raise UserError('prompt: got an empty text, expected a description; say prompt="a corgi"')
+    for name in ("steps", "views", "particles", "checkpoint_every", "preview_every"):
+        if config[name] < 1:
+            raise UserError(f"{name}: got {config[name]}, expected a whole number >= 1")
+    if config.seed < 0:
+        raise UserError(f"seed: got {config.seed}, expected a whole number >= 0")
+    if config.threads < 0:
+        raise UserError(f"threads: got {config.threads}, expected 0 (all cores) or more")
+    if not 8 <= config.size <= 2048:
+        raise UserError(f"size: got {config.size}, expected pixels from 8 to 2048")
+    if config.device not in ("auto", "cpu") and not config.device.startswith("cuda"):
+        raise UserError(f"device: got '{config.device}', expected auto, cpu, cuda or cuda:N")

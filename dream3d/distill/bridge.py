@@ -1,0 +1,43 @@
+"""SDS-Bridge, arXiv 2406.09417: distillation as a bridge from what renders are to what the prompt wants."""
+
+import math
+from dataclasses import replace
+
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from dream3d.distill.guidance import guided
+from dream3d.distill.noise import q_sample
+from dream3d.distill.surrogate import distilled
+from dream3d.distill.weight import Weight, weigh
+from dream3d.types import Distilled, ScoreModel, Text
+
+
+def bridge(
+    prior: ScoreModel,
+    x: Float[Tensor, "b *d"],
+    t: Int[Tensor, " b"],
+    noise: Float[Tensor, "b *d"],
+    text: Text,
+    *,
+    scale: float,
+    weight: Weight,
+    stage: float = 2.0,
+    bridge_scale: float = 1.0,
+    clip: float = math.inf,
+) -> Distilled:
+    """SDS-Bridge, arXiv 2406.09417. Stage 1 is SDS at ``scale``; stage 2 (``stage`` >= 2) is
+
+        grad = w(t) bridge_scale (eps(x_t; y, t) - eps(x_t; y_source, t)),
+
+    y_source describing the render as it is: the prompt and the words for its flaws. It comes from
+    ``text.contrast``; where there is none, null is the source.
+    """
+    x_t = q_sample(x, t, noise, prior.alpha_bar)
+    if stage < 2:
+        grad = guided(prior.eps(x_t, t, text), scale) - noise
+    else:
+        source = text.null if text.contrast is None else text.contrast
+        eps = prior.eps(x_t, t, replace(text, null=source, negatives=None, weights=None))
+        grad = bridge_scale * (eps.cond - eps.null)
+    return distilled(x, weigh(grad, weight, prior.alpha_bar, t).clamp(-clip, clip))

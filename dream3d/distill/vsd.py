@@ -1,0 +1,47 @@
+"""Variational score distillation: ProlificDreamer, arXiv 2305.16213."""
+
+import math
+from typing import Protocol, runtime_checkable
+
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from dream3d.distill.guidance import guided
+from dream3d.distill.noise import q_sample
+from dream3d.distill.surrogate import distilled
+from dream3d.distill.weight import Weight, weigh
+from dream3d.types import Distilled, ScoreModel, Text
+
+
+@runtime_checkable
+class StudentScore(Protocol):
+    """Predicts the noise in noised renders of the particles; ``priors/lora.py`` trains one."""
+
+    def eps(self, x_t: Float[Tensor, "b *d"], t: Int[Tensor, " b"], text: Text) -> Float[Tensor, "b *d"]:
+        """Noise prediction, without gradient."""
+        ...
+
+
+def vsd(
+    prior: ScoreModel,
+    x: Float[Tensor, "b *d"],
+    t: Int[Tensor, " b"],
+    noise: Float[Tensor, "b *d"],
+    text: Text,
+    *,
+    student: StudentScore,
+    scale: float,
+    weight: Weight,
+    clip: float = math.inf,
+) -> Distilled:
+    """VSD, arXiv 2305.16213:
+
+        grad = w(t) (eps_hat(x_t; y, t) - eps_student(x_t; y, c, t)).
+
+    SDS with the noise replaced by its prediction from the particles' own distribution: 0 where that
+    equals the prior's, SDS where that is the point x itself. ``clip`` is that of ``sds``.
+    """
+    x_t = q_sample(x, t, noise, prior.alpha_bar)
+    eps_hat = guided(prior.eps(x_t, t, text), scale)
+    grad = weigh(eps_hat - student.eps(x_t, t, text), weight, prior.alpha_bar, t)
+    return distilled(x, grad.clamp(-clip, clip))

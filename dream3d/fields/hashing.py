@@ -1,0 +1,139 @@
+"""The multi-resolution hash encoding of Instant-NGP (arXiv 2201.05989): plain torch, and tinycudann's.
+
+Both twins read one flat table with tinycudann's layout, so that checkpoints fit either.
+"""
+
+import importlib.util
+import math
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Literal
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.func import functional_call
+
+from dream3d.fields.encoding import OFFSETS, cell_weights, weighted_rows
+
+PRIMES = (1, 2654435761, 805459861)
+"""Of the spatial hash (Eq. 4)."""
+
+
+@dataclass(frozen=True)
+class Level:
+    """One resolution: vertices at ``x * scale + 0.5`` (x in [0, 1]^3); its rows are [start, start + rows)."""
+
+    scale: float
+    resolution: int
+    start: int
+    rows: int
+
+
+@dataclass(frozen=True)
+class Pyramid:
+    """The shape of an encoding: ``levels`` resolutions in geometric progression from ``base`` to
+    ``finest`` (Eq. 2 and 3), at most ``2^log2_size`` rows each, ``channels`` features a row."""
+
+    levels: int = 16
+    channels: int = 2
+    log2_size: int = 19
+    base: int = 16
+    finest: int = 2048
+
+    def __post_init__(self) -> None:
+        if self.levels < 1 or not 2 <= self.base <= self.finest or not 3 <= self.log2_size <= 30:
+            raise ValueError(
+                f"field: got levels {self.levels}, base {self.base}, finest {self.finest}, "
+                f"log2_size {self.log2_size}; expected levels >= 1, 2 <= base <= finest, log2_size in [3, 30]"
+            )
+
+    @property
+    def growth(self) -> float:
+        """b of Eq. 3: ``base b^(levels - 1) = finest``."""
+        return (self.finest / self.base) ** (1 / max(self.levels - 1, 1))
+
+    def table(self) -> list[Level]:
+        """The levels, with tinycudann's rounding (in float32): ``scale = base b^l - 1``, and as many rows
+        as vertices, rounded up to 8."""
+        exponent = torch.arange(self.levels, dtype=torch.float32) * math.log2(self.growth)
+        result, start = [], 0
+        for scale in (torch.exp2(exponent) * self.base - 1).tolist():
+            resolution = math.ceil(scale) + 1
+            rows = min(math.ceil(resolution**3 / 8) * 8, 2**self.log2_size)
+            result.append(Level(scale, resolution, start, rows))
+            start += rows
+        return result
+
+    def rows(self) -> int:
+        """Rows of all levels together."""
+        return sum(level.rows for level in self.table())
+
+
+def rows_of(vertex: Int[Tensor, "n k 3"], level: Level) -> Int[Tensor, "n k"]:
+    """Which row holds a vertex: x fastest where all fit, else ``xor_i(v_i prime_i) mod rows`` (Eq. 4)."""
+    x, y, z = vertex.unbind(-1)
+    if level.resolution**3 <= level.rows:
+        # A point on the far side of the cube names vertices beyond it; the modulo keeps them in the table.
+        row = x + y * level.resolution + z * level.resolution**2
+    else:
+        row = (x * PRIMES[0]) ^ (y * PRIMES[1]) ^ (z * PRIMES[2])
+    return level.start + row % level.rows
+
+
+def hash_torch(params: Float[Tensor, " p"], x: Float[Tensor, "n 3"], shape: Pyramid) -> Float[Tensor, "n d"]:
+    """Features of points in [0, 1]^3, level by level; d = levels * channels. Twice differentiable in x."""
+    offsets = torch.tensor(OFFSETS, device=x.device)
+    index, weight = [], []
+    for level in shape.table():
+        position = x * level.scale + 0.5
+        lower = position.detach().floor()
+        index.append(rows_of(lower.long()[:, None] + offsets, level))
+        weight.append(cell_weights(position - lower))
+    rows = weighted_rows(
+        params.view(-1, shape.channels),
+        torch.stack(index, dim=1).flatten(0, 1),
+        torch.stack(weight, dim=1).flatten(0, 1),
+    )
+    return rows.view(len(x), -1)
+
+
+@cache
+def _tinycudann(shape: Pyramid) -> Any:
+    import tinycudann  # type: ignore[import-not-found]
+
+    config = {
+        "otype": "HashGrid",
+        "n_levels": shape.levels,
+        "n_features_per_level": shape.channels,
+        "log2_hashmap_size": shape.log2_size,
+        "base_resolution": shape.base,
+        "per_level_scale": shape.growth,
+        "interpolation": "Linear",
+    }
+    return tinycudann.Encoding(3, config, dtype=torch.float32)
+
+
+def hash_tinycudann(
+    params: Float[Tensor, " p"], x: Float[Tensor, "n 3"], shape: Pyramid
+) -> Float[Tensor, "n d"]:
+    """The twin of ``hash_torch`` by tinycudann, on CUDA."""
+    return functional_call(_tinycudann(shape), {"params": params}, (x,))
+
+
+def implementation(
+    wanted: Literal["auto", "torch", "tinycudann"], device: torch.device
+) -> Literal["torch", "tinycudann"]:
+    """Which twin runs. ``auto`` takes tinycudann where it is installed and the device is CUDA.
+
+    Raises ValueError when tinycudann is asked for and cannot be had.
+    """
+    available = device.type == "cuda" and importlib.util.find_spec("tinycudann") is not None
+    if wanted == "tinycudann" and not available:
+        raise ValueError(
+            f"field.encoding: got tinycudann on {device.type}; expected a CUDA device and tinycudann "
+            "installed; say field.encoding=auto"
+        )
+    if wanted not in ("auto", "torch", "tinycudann"):
+        raise ValueError(f"field.encoding: got '{wanted}', expected auto, torch or tinycudann")
+    return "tinycudann" if available and wanted != "torch" else "torch"

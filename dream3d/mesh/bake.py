@@ -1,0 +1,97 @@
+"""A texture from the field's colours."""
+
+from dataclasses import replace
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int
+from scipy import ndimage
+from torch import Tensor
+
+from dream3d.mesh.clean import welded
+from dream3d.mesh.colour import visible_colour
+from dream3d.mesh.normals import vertex_normals
+from dream3d.mesh.texels import rasterise
+from dream3d.render.reference import texture_at
+from dream3d.types import Field, Mesh
+
+BLOCK = 65536  # texels at a time
+
+
+def bake(
+    mesh: Mesh,
+    field: Field,
+    *,
+    size: int = 1024,
+    outside: float = 0.015,
+    inside: float = 0.045,
+    samples: int = 6,
+    chunk: int = 262144,
+) -> Mesh:
+    """The mesh with a ``size`` x ``size`` texture: ``visible_colour`` at every texel of its atlas.
+
+    Texels outside the charts take the colour of the nearest one inside, all over the texture: no
+    background bleeds in at any mip level.
+
+    Raises:
+        ValueError: a mesh without uv, or a size below 16.
+    """
+    if mesh.uv is None:
+        raise ValueError("bake: got a mesh without uv, expected an atlas; call mesh.unwrap.unwrap first")
+    if size < 16:
+        raise ValueError(f"mesh.size: got {size}, expected at least 16 texels a side")
+    normals = vertex_normals(mesh.vertices, mesh.faces) if mesh.normals is None else mesh.normals
+    texels = rasterise(mesh.uv, mesh.faces, size)
+    texture = torch.zeros(size, size, 3)
+    for part in torch.arange(len(texels.face)).split(BLOCK):
+        corners, share = mesh.faces[texels.face[part]], texels.barycentric[part][..., None]
+        point = (mesh.vertices[corners] * share).sum(1)
+        normal = F.normalize((normals[corners] * share).sum(1), dim=-1)
+        texture[texels.row[part], texels.column[part]] = visible_colour(
+            field, point, normal, outside=outside, inside=inside, samples=samples, chunk=chunk
+        )
+    covered = torch.zeros(size, size, dtype=torch.bool)
+    covered[texels.row, texels.column] = True
+    return replace(mesh, texture=dilate(texture, covered))
+
+
+def dilate(texture: Float[Tensor, "h w c"], covered: Bool[Tensor, "h w"]) -> Float[Tensor, "h w c"]:
+    """Every texel that is not covered gets the colour of the nearest one that is (exact distances)."""
+    if not covered.any():
+        raise ValueError("dilate: got no covered texel, expected at least 1; the atlas is empty")
+    row, column = ndimage.distance_transform_edt(
+        ~covered.numpy(), return_distances=False, return_indices=True
+    )
+    return texture[torch.from_numpy(row).long(), torch.from_numpy(column).long()]
+
+
+def seam_error(mesh: Mesh, level: int = 0) -> Float[Tensor, " n"]:
+    """How far colours on the two sides of a seam differ (largest channel), at 3 points of every seam edge.
+
+    ``level`` is the mip level that is looked up: the texture averaged over blocks of ``2^level``.
+    """
+    if mesh.texture is None or mesh.uv is None:
+        raise ValueError("seam_error: got a mesh without a texture, expected a baked one")
+    first, second = _seams(mesh)
+    share = torch.tensor([0.25, 0.5, 0.75])[:, None, None]
+    texture = F.avg_pool2d(mesh.texture.permute(2, 0, 1), 2**level).permute(1, 2, 0)
+    sides = []
+    for edge in (first, second):
+        start, end = mesh.uv[edge[:, 0]], mesh.uv[edge[:, 1]]
+        sides.append(texture_at(texture, torch.lerp(start, end, share).reshape(-1, 2)))
+    return (sides[0] - sides[1]).abs().amax(-1)
+
+
+def _seams(mesh: Mesh) -> tuple[Int[Tensor, "s 2"], Int[Tensor, "s 2"]]:
+    """Edges with two faces and different uv in each: vertex pairs on one side and on the other, aligned."""
+    edges = torch.cat((mesh.faces[:, [0, 1]], mesh.faces[:, [1, 2]], mesh.faces[:, [2, 0]]))
+    joined = welded(mesh).faces
+    place = torch.cat((joined[:, [0, 1]], joined[:, [1, 2]], joined[:, [2, 0]]))
+    swap = place[:, 0] > place[:, 1]
+    edges = torch.where(swap[:, None], edges.flip(1), edges)
+    place = torch.where(swap[:, None], place.flip(1), place)
+    _, owner, uses = torch.unique(place, dim=0, return_inverse=True, return_counts=True)
+    order = torch.argsort(owner, stable=True)
+    pairs = edges[order[uses[owner[order]] == 2]].view(-1, 2, 2)
+    seam = (pairs[:, 0] != pairs[:, 1]).any(-1)
+    return pairs[seam, 0], pairs[seam, 1]

@@ -1,0 +1,115 @@
+"""A field to a finished mesh: extract, clean, unwrap, bake, export."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from dream3d.mesh.bake import bake
+from dream3d.mesh.clean import Report, clean, inspect
+from dream3d.mesh.colour import visible_colour
+from dream3d.mesh.export import FORMATS, export
+from dream3d.mesh.extract import find_level, isosurface, sample
+from dream3d.mesh.unwrap import unwrap
+from dream3d.types import Field, Mesh
+
+
+def to_mesh(
+    field: Field,
+    *,
+    resolution: int = 128,
+    level: float | int | str = "auto",
+    refine: int = 5,
+    share: float | int = 0.02,
+    smoothing: int = 0,
+    faces: int = 15000,
+    outside: float | int = 0.015,
+    inside: float | int = 0.045,
+    colour_samples: int = 6,
+    chunk: int = 262144,
+) -> Mesh:
+    """A clean mesh with vertex colours and smooth normals; on the CPU, without gradient.
+
+    Raises:
+        EmptyField, SolidField: there is no surface (both are ValueErrors).
+        ValueError: a knob out of its range.
+    """
+    grid = sample(field, resolution=resolution, chunk=chunk)
+    raw = isosurface(field, grid, find_level(grid, level), refine=refine, chunk=chunk)
+    mesh = clean(raw, share=share, smoothing=smoothing, faces=faces)
+    assert mesh.normals is not None
+    colours = visible_colour(
+        field,
+        mesh.vertices,
+        mesh.normals,
+        outside=outside,
+        inside=inside,
+        samples=colour_samples,
+        chunk=chunk,
+    )
+    return replace(mesh, colours=colours)
+
+
+@dataclass(frozen=True)
+class Build:
+    """The knobs of mesh making; ``conf/mesh/default.yaml`` says what each does."""
+
+    resolution: int = 128
+    level: float | int | str = "auto"
+    refine: int = 5
+    share: float | int = 0.02
+    smoothing: int = 0
+    faces: int = 15000
+    size: int = 1024
+    padding: int = 4
+    outside: float | int = 0.015
+    inside: float | int = 0.045
+    colour_samples: int = 6
+    chunk: int = 262144
+    formats: Sequence[str] = ("glb", "obj")
+
+    def __post_init__(self) -> None:
+        unknown = [f for f in self.formats if f not in FORMATS]
+        if unknown:
+            raise ValueError(f"mesh.formats: got {unknown}, expected some of {list(FORMATS)}")
+        for name, least in (("resolution", 8), ("faces", 4), ("size", 16), ("refine", 0), ("smoothing", 0)):
+            if getattr(self, name) < least:
+                raise ValueError(f"mesh.{name}: got {getattr(self, name)}, expected at least {least}")
+
+    def geometry(self, field: Field) -> Mesh:
+        """``to_mesh`` with these knobs."""
+        return to_mesh(
+            field,
+            resolution=self.resolution,
+            level=self.level,
+            refine=self.refine,
+            share=self.share,
+            smoothing=self.smoothing,
+            faces=self.faces,
+            outside=self.outside,
+            inside=self.inside,
+            colour_samples=self.colour_samples,
+            chunk=self.chunk,
+        )
+
+    def textured(self, mesh: Mesh, field: Field) -> Mesh:
+        """``unwrap`` and ``bake`` with these knobs."""
+        return bake(
+            unwrap(mesh, size=self.size, padding=self.padding),
+            field,
+            size=self.size,
+            outside=self.outside,
+            inside=self.inside,
+            samples=self.colour_samples,
+            chunk=self.chunk,
+        )
+
+    def make(self, field: Field) -> tuple[Mesh, Report]:
+        """The textured mesh and what it is like; writes nothing."""
+        mesh = self.textured(self.geometry(field), field)
+        return mesh, inspect(mesh)
+
+    def __call__(self, field: Field, folder: Path) -> Mesh:
+        """Make the mesh and write it into ``folder`` in ``formats``."""
+        mesh, _ = self.make(field)
+        export(mesh, folder, self.formats)
+        return mesh

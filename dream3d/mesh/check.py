@@ -1,0 +1,71 @@
+"""Is a written file the mesh it should be? Read back and compared, triangle by triangle."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import trimesh
+from trimesh.visual import TextureVisuals
+
+from dream3d.types import Mesh
+
+TOLERANCE = 1e-5
+"""Of positions and uv: 32-bit floats in GLB and STL, 8 decimals in OBJ."""
+
+
+class BadFile(ValueError):
+    """A written mesh file that does not read back as the mesh."""
+
+
+def check(path: Path, mesh: Mesh) -> None:
+    """Read ``path`` and compare: number of faces, bounds, every corner of every triangle (so no axis is
+    flipped and no winding is reversed), and for GLB and OBJ of a baked mesh uv and texture.
+
+    Raises:
+        BadFile: what differs, as got and expected.
+    """
+    loaded = trimesh.load(path, process=False)
+    if isinstance(loaded, trimesh.Scene):
+        loaded = loaded.to_mesh()
+    if not isinstance(loaded, trimesh.Trimesh):
+        raise BadFile(f"{path.name}: got {type(loaded).__name__}, expected one mesh")
+    if len(loaded.faces) != len(mesh.faces):
+        raise BadFile(f"{path.name}: got {len(loaded.faces)} faces, expected {len(mesh.faces)}")
+    corners = mesh.vertices.double().numpy()[mesh.faces.numpy()]
+    got, expected = loaded.bounds, np.stack((corners.min((0, 1)), corners.max((0, 1))))
+    if not np.allclose(got, expected, atol=TOLERANCE):
+        raise BadFile(f"{path.name}: got bounds {got.tolist()}, expected {expected.tolist()}")
+    error = np.abs(np.asarray(loaded.triangles) - corners).max()
+    if error > TOLERANCE:
+        raise BadFile(
+            f"{path.name}: got triangle corners up to {error:.3g} away, expected at most {TOLERANCE}; "
+            "an axis or a winding is flipped, or faces are in another order"
+        )
+    if mesh.texture is not None and path.suffix in (".glb", ".obj"):
+        _check_texture(path, loaded, mesh)
+
+
+def _check_texture(path: Path, loaded: trimesh.Trimesh, mesh: Mesh) -> None:
+    assert mesh.texture is not None and mesh.uv is not None
+    visual: Any = loaded.visual
+    material = visual.material if isinstance(visual, TextureVisuals) else None
+    image = getattr(material, "baseColorTexture", None) or getattr(material, "image", None)
+    if image is None or visual.uv is None:
+        raise BadFile(f"{path.name}: got no texture, expected one of {_size(mesh)} texels")
+    pixels = np.asarray(image.convert("RGB"))
+    if pixels.shape != tuple(mesh.texture.shape):
+        raise BadFile(f"{path.name}: got a texture of {image.width} x {image.height}, expected {_size(mesh)}")
+    expected = (mesh.texture.clamp(0, 1) * 255).round().byte().numpy()
+    if not np.array_equal(pixels, expected):
+        difference = np.abs(pixels.astype(int) - expected).max()
+        raise BadFile(f"{path.name}: got texture colours up to {difference}/255 off, expected the same bytes")
+    error = np.abs(np.asarray(visual.uv)[loaded.faces] - mesh.uv.numpy()[mesh.faces.numpy()]).max()
+    if error > TOLERANCE:
+        raise BadFile(
+            f"{path.name}: got uv up to {error:.3g} off, expected at most {TOLERANCE}; is v turned over?"
+        )
+
+
+def _size(mesh: Mesh) -> str:
+    assert mesh.texture is not None
+    return f"{mesh.texture.shape[1]} x {mesh.texture.shape[0]}"

@@ -1,0 +1,146 @@
+"""From a raw isosurface to a mesh one likes to work with: no specks, closed, smooth, few faces."""
+
+from dataclasses import dataclass, replace
+
+import fast_simplification
+import numpy as np
+import torch
+import trimesh
+from jaxtyping import Float, Int
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+from torch import Tensor
+
+from dream3d.mesh.holes import fill_holes
+from dream3d.mesh.normals import vertex_normals
+from dream3d.types import Mesh
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a mesh is like; vertices at one place count once.
+
+    ``manifold_edges``: every edge has exactly two faces; ``watertight``: those also run through it in
+    opposite directions, so that inside and outside are told apart; ``volume`` is the enclosed one.
+    """
+
+    vertices: int
+    faces: int
+    components: int
+    euler: int
+    watertight: bool
+    manifold_edges: bool
+    volume: float
+    area: float
+
+
+def to_trimesh(mesh: Mesh) -> trimesh.Trimesh:
+    """Geometry alone, with the order of vertices and faces kept."""
+    return trimesh.Trimesh(mesh.vertices.double().cpu().numpy(), mesh.faces.cpu().numpy(), process=False)
+
+
+def welded(mesh: Mesh) -> Mesh:
+    """The mesh with vertices at exactly the same place made one; texture and uv are dropped."""
+    vertices, inverse = torch.unique(mesh.vertices, dim=0, return_inverse=True)
+    first = torch.empty(len(vertices), dtype=torch.int64)
+    first[inverse.flip(0)] = torch.arange(len(inverse)).flip(0)
+    colours = None if mesh.colours is None else mesh.colours[first]
+    normals = None if mesh.normals is None else mesh.normals[first]
+    return Mesh(vertices, inverse[mesh.faces], colours, normals)
+
+
+def inspect(mesh: Mesh) -> Report:
+    """Counts and properties of the welded mesh."""
+    joined = welded(mesh)
+    shape = to_trimesh(joined)
+    _, uses = np.unique(shape.edges_sorted, axis=0, return_counts=True)
+    used = len(np.unique(shape.faces))
+    return Report(
+        vertices=used,
+        faces=len(shape.faces),
+        components=len(component_volumes(joined)[1]),
+        euler=used - len(uses) + len(shape.faces),
+        watertight=bool(shape.is_watertight and shape.is_winding_consistent),
+        manifold_edges=bool((uses == 2).all()),
+        volume=float(shape.volume),
+        area=float(shape.area),
+    )
+
+
+def component_volumes(mesh: Mesh) -> tuple[Int[Tensor, " f"], Float[Tensor, " k"]]:
+    """Which connected component a face is in, and the volume each encloses (negative: inside out)."""
+    faces = mesh.faces.numpy()
+    ends = np.concatenate((faces[:, [0, 1]], faces[:, [1, 2]]))
+    n = len(mesh.vertices)
+    graph = coo_matrix((np.ones(len(ends), dtype=bool), (ends[:, 0], ends[:, 1])), shape=(n, n))
+    _, label = connected_components(graph, directed=False)
+    _, component = np.unique(label[faces[:, 0]], return_inverse=True)
+    a, b, c = mesh.vertices.double()[mesh.faces].unbind(1)
+    signed = (a * torch.linalg.cross(b, c)).sum(-1) / 6
+    owner = torch.from_numpy(component).long()
+    return owner, torch.zeros(int(owner.max()) + 1, dtype=torch.float64).index_add_(0, owner, signed).float()
+
+
+def keep_large(mesh: Mesh, *, share: float) -> Mesh:
+    """Drop components of less than ``share`` of the largest one's volume (1: keep only the largest).
+
+    Raises:
+        ValueError: a share outside [0, 1].
+    """
+    if not 0 <= share <= 1:
+        raise ValueError(f"mesh.share: got {share}, expected a share of the largest part's volume in [0, 1]")
+    owner, volume = component_volumes(mesh)
+    keep = volume >= share * volume.max()
+    return _compact(mesh.vertices, mesh.faces[keep[owner]])
+
+
+def _compact(vertices: Float[Tensor, "v 3"], faces: Int[Tensor, "f 3"]) -> Mesh:
+    """Without the vertices that no face uses."""
+    used, inverse = torch.unique(faces, return_inverse=True)
+    return Mesh(vertices[used], inverse)
+
+
+def smooth(mesh: Mesh, *, iterations: int) -> Mesh:
+    """Taubin smoothing (SIGGRAPH 1995): steps of 0.5 and -0.53 take turns, so that nothing shrinks."""
+    if iterations == 0:
+        return mesh
+    shape = to_trimesh(mesh)
+    trimesh.smoothing.filter_taubin(shape, lamb=0.5, nu=0.53, iterations=2 * iterations)
+    return replace(mesh, vertices=torch.tensor(shape.vertices, dtype=torch.float32))
+
+
+def decimate(mesh: Mesh, *, faces: int) -> Mesh:
+    """At most about ``faces`` triangles, by quadric edge collapse (Garland and Heckbert 1997)."""
+    if faces < 4:
+        raise ValueError(f"mesh.faces: got {faces}, expected at least 4")
+    if len(mesh.faces) <= faces:
+        return mesh
+    simplified = fast_simplification.simplify(
+        mesh.vertices.numpy(), mesh.faces.int().numpy(), target_count=faces
+    )
+    vertices = torch.tensor(simplified[0], dtype=torch.float32)
+    return close(Mesh(vertices, torch.tensor(simplified[1], dtype=torch.int64)))
+
+
+def close(mesh: Mesh) -> Mesh:
+    """Drop collapsed and doubled faces, fill holes, face outwards."""
+    shape = to_trimesh(mesh)
+    corner = np.sort(shape.faces, axis=1)
+    proper = (corner[:, 0] != corner[:, 1]) & (corner[:, 1] != corner[:, 2])
+    _, first, inverse, uses = np.unique(
+        corner, axis=0, return_index=True, return_inverse=True, return_counts=True
+    )
+    is_first = first[inverse.ravel()] == np.arange(len(corner))
+    odd = uses[inverse.ravel()] % 2 == 1  # two equal faces enclose nothing: both go
+    shape.update_faces(proper & is_first & odd)
+    vertices = torch.tensor(shape.vertices, dtype=torch.float32)
+    closed = fill_holes(Mesh(vertices, torch.tensor(shape.faces, dtype=torch.int64)))
+    outwards = closed.faces if to_trimesh(closed).volume >= 0 else closed.faces.flip(1)
+    return _compact(closed.vertices, outwards)
+
+
+def clean(mesh: Mesh, *, share: float, smoothing: int, faces: int) -> Mesh:
+    """Large parts only, smoothed, decimated, closed, with smooth normals."""
+    large = keep_large(mesh, share=share)
+    small = decimate(smooth(large, iterations=smoothing), faces=faces)
+    return replace(small, normals=vertex_normals(small.vertices, small.faces))

@@ -1,0 +1,129 @@
+"""Mesh to files that other programs open: GLB, OBJ, PLY, STL, by trimesh; written whole or not at all."""
+
+import io
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+import trimesh
+from PIL import Image
+from trimesh.exchange.gltf import export_glb
+from trimesh.exchange.obj import export_obj
+from trimesh.visual import ColorVisuals, TextureVisuals
+from trimesh.visual.material import PBRMaterial, SimpleMaterial
+
+from dream3d.mesh.check import check
+from dream3d.mesh.clean import to_trimesh, welded
+from dream3d.types import Mesh
+
+FORMATS = ("glb", "obj", "ply", "stl")
+ROUGHNESS = 0.9
+
+
+def export(mesh: Mesh, folder: Path, formats: Sequence[str], name: str = "mesh") -> list[Path]:
+    """``name.glb`` (PBR material with texture), ``name.obj`` (+ .mtl, .png), ``name.ply`` (vertex colours),
+    ``name.stl`` (shape alone), into an existing folder. Returns every file written.
+
+    Each is written beside its place, read back and compared (``check``), and only then takes its name.
+
+    Raises:
+        ValueError: a format that is not one of these, a mesh without faces, or a failed check.
+        OSError: a folder that cannot be written to.
+    """
+    unknown = [f for f in formats if f not in FORMATS]
+    if unknown:
+        raise ValueError(f"mesh.formats: got {unknown}, expected some of {list(FORMATS)}")
+    if len(mesh.faces) == 0:
+        raise ValueError("export: got a mesh without faces, expected at least 1")
+    written = []
+    with tempfile.TemporaryDirectory(dir=folder, prefix=f".{name}-") as temporary:
+        for kind in dict.fromkeys(formats):
+            files = _files(mesh, kind, name)
+            for file, data in files.items():
+                (Path(temporary) / file).write_bytes(data)
+            check(Path(temporary) / f"{name}.{kind}", mesh)
+            # What refers to other files comes last, so that it never points to something missing.
+            for file in sorted(files, key=lambda f: f.endswith(f".{kind}")):
+                os.replace(Path(temporary) / file, folder / file)
+                written.append(folder / file)
+    return written
+
+
+def _files(mesh: Mesh, kind: str, name: str) -> dict[str, bytes]:
+    """The contents of the file(s) of one format."""
+    if kind == "glb":
+        return {f"{name}.glb": export_glb(_glb(mesh, name), include_normals=mesh.normals is not None)}
+    if kind == "obj":
+        return _obj(mesh, name)
+    joined = welded(mesh)
+    shape = to_trimesh(joined)
+    if kind == "ply" and joined.colours is not None:
+        shape.visual = ColorVisuals(shape, vertex_colors=_rgba(joined.colours))
+    return {f"{name}.{kind}": _bytes(shape, kind)}
+
+
+def _bytes(shape: trimesh.Trimesh, kind: str) -> bytes:
+    buffer = io.BytesIO()
+    shape.export(buffer, file_type=kind)
+    return buffer.getvalue()
+
+
+def _glb(mesh: Mesh, name: str) -> trimesh.Trimesh:
+    shape = _with_normals(mesh)
+    if mesh.texture is not None and mesh.uv is not None:
+        material = PBRMaterial(
+            name=name, baseColorTexture=_picture(mesh.texture), metallicFactor=0.0, roughnessFactor=ROUGHNESS
+        )
+        shape.visual = TextureVisuals(uv=mesh.uv.numpy(), material=material)
+    elif mesh.colours is not None:
+        # glTF 2.0 section 3.7.2.1: COLOR_0 is linear, where textures are sRGB.
+        shape.visual = ColorVisuals(shape, vertex_colors=_rgba(linear(mesh.colours)))
+    return shape
+
+
+def _obj(mesh: Mesh, name: str) -> dict[str, bytes]:
+    shape = _with_normals(mesh)
+    if mesh.texture is not None and mesh.uv is not None:
+        white = [255, 255, 255, 255]
+        material = SimpleMaterial(
+            name=name, image=_picture(mesh.texture), diffuse=white, ambient=white, specular=[0, 0, 0, 255]
+        )
+        material.name = name
+        shape.visual = TextureVisuals(uv=mesh.uv.numpy(), material=material)
+    elif mesh.colours is not None:
+        shape.visual = ColorVisuals(shape, vertex_colors=_rgba(mesh.colours))
+    text, files = export_obj(
+        shape,
+        include_normals=mesh.normals is not None,
+        return_texture=True,
+        mtl_name=f"{name}.mtl",
+        header="dream3d",
+    )
+    return {f"{name}.obj": text.encode(), **files}
+
+
+def _with_normals(mesh: Mesh) -> trimesh.Trimesh:
+    shape = to_trimesh(mesh)
+    if mesh.normals is not None:
+        shape.vertex_normals = mesh.normals.double().numpy()
+    return shape
+
+
+def linear(srgb: torch.Tensor) -> torch.Tensor:
+    """sRGB values to linear light (IEC 61966-2-1)."""
+    return torch.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
+
+
+def _picture(texture: torch.Tensor) -> Image.Image:
+    picture = Image.fromarray((texture.clamp(0, 1) * 255).round().byte().numpy())
+    picture.format = "PNG"
+    return picture
+
+
+def _rgba(colours: torch.Tensor) -> np.ndarray:
+    """Bytes, opaque."""
+    rgb = (colours.clamp(0, 1) * 255).round().byte().numpy()
+    return np.concatenate((rgb, np.full((len(rgb), 1), 255, np.uint8)), axis=1)

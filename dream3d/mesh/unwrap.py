@@ -1,0 +1,39 @@
+"""A UV atlas, by xatlas (charts grown by normal deviation, then packed)."""
+
+import numpy as np
+import torch
+import xatlas
+
+from dream3d.types import Mesh
+
+
+def unwrap(mesh: Mesh, *, size: int, padding: int) -> Mesh:
+    """The mesh with ``uv`` for a texture of ``size`` x ``size`` texels, ``padding`` of them between charts.
+
+    Vertices on seams are doubled; faces keep their order and their shape. The time grows with the
+    number of faces: decimate first.
+
+    Raises:
+        ValueError: a size or padding that cannot work, or no faces.
+    """
+    if size < 16 or padding < 0:
+        raise ValueError(
+            f"mesh.size, mesh.padding: got {size}, {padding}; expected size >= 16 and padding >= 0"
+        )
+    if len(mesh.faces) == 0:
+        raise ValueError("unwrap: got a mesh without faces, expected at least 1")
+    atlas = xatlas.Atlas()
+    normals = None if mesh.normals is None else mesh.normals.float().numpy()
+    atlas.add_mesh(mesh.vertices.float().numpy(), mesh.faces.numpy().astype(np.uint32), normals)
+    pack = xatlas.PackOptions()
+    pack.resolution, pack.padding, pack.bilinear = size, padding, True
+    atlas.generate(xatlas.ChartOptions(), pack)
+    origin, faces, uv = atlas[0]
+    source = torch.from_numpy(origin.astype(np.int64))
+    return Mesh(
+        vertices=mesh.vertices[source],
+        faces=torch.from_numpy(faces.astype(np.int64)),
+        colours=None if mesh.colours is None else mesh.colours[source],
+        normals=None if mesh.normals is None else mesh.normals[source],
+        uv=torch.from_numpy(uv.astype(np.float32)),
+    )

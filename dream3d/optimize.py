@@ -1,0 +1,148 @@
+"""The loop: the whole method on one screen.
+
+Every step: random cameras -> render the field -> encode for the prior -> a distillation gradient ->
+regularisers -> a check that all is finite -> an optimiser step. Random draws depend on
+(seed, step, stream) alone, so a run can stop anywhere and continue bit for bit.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Float
+from torch import Generator, Tensor, nn
+
+from dream3d.cameras import Orbit
+from dream3d.seeding import generator
+from dream3d.types import Camera, Distilled, Render, Schedule, ScoreModel, Text
+
+
+@runtime_checkable
+class Student(Protocol):
+    """The score model that VSD trains along (``priors/lora.py``)."""
+
+    def train(self, x: Tensor, text: Text, generator: Generator) -> Tensor: ...
+    def state_dict(self) -> dict[str, Any]: ...
+    def load_state_dict(self, state: dict[str, Any]) -> object: ...
+
+
+@dataclass(frozen=True)
+class Regulariser:
+    """A loss on the render and its weight at a step."""
+
+    loss: Callable[[Render], Float[Tensor, ""]]
+    weight: Schedule
+
+
+@dataclass(frozen=True)
+class Setup:
+    """All that a run is made of. Fields are particles: step i trains field i mod n, with its own renderer,
+    background and optimiser."""
+
+    fields: Sequence[nn.Module]
+    renderers: Sequence[nn.Module]
+    prior: ScoreModel
+    text: Callable[[Camera], Text]
+    camera: Orbit
+    loss: Callable[..., Distilled]
+    time: Callable[..., Tensor]
+    noises: int
+    student: Student | None
+    backgrounds: Sequence[nn.Module]
+    shading: Callable[..., Any]
+    regularisers: Mapping[str, Regulariser]
+    optimizers: Sequence[torch.optim.Optimizer]
+    rate: Schedule
+    clip: float | None
+    views: int
+    size: int
+    seed: int
+    device: torch.device
+    warnings: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Step:
+    """What happened in one step; tensors are detached and may still be on the device."""
+
+    step: int
+    t: Tensor
+    loss: Tensor
+    grad_norm: Tensor
+    alpha: Tensor
+    losses: dict[str, Tensor]
+
+
+class NonFinite(ArithmeticError):
+    """A gradient that is not a number, with the step, timesteps and cameras where it arose."""
+
+
+def optimize(setup: Setup, begin: int, end: int) -> Iterator[Step]:
+    """Run the steps [begin, end), yielding each."""
+    for step in range(begin, end):
+        which = step % len(setup.fields)
+        field, renderer, optimizer = setup.fields[which], setup.renderers[which], setup.optimizers[which]
+        if hasattr(field, "at_step"):  # coarse to fine
+            field.at_step(step)
+        draw = partial(generator, setup.seed, step)
+        camera = setup.camera.sample(setup.views, setup.size, draw("camera")).to(setup.device)
+        renderer.update(field, step, draw("occupancy"))
+        normals, shading = setup.shading(step, camera, draw("shading"))
+        render = renderer(field, camera, draw("march"), normals=normals, shading=shading)
+
+        background = setup.backgrounds[which](render.rays, draw("background"))
+        x = setup.prior.encode(render.image, background).repeat_interleave(setup.noises, dim=0)
+        text = setup.text(camera) if setup.noises == 1 else setup.text(repeated(camera, setup.noises))
+        t = setup.time(step, len(x), len(setup.prior.alpha_bar), draw("time")).to(setup.device)
+        noise = torch.randn(x.shape, generator=draw("noise")).to(x)
+        distilled = at_step(setup.loss, step)(setup.prior, x, t, noise, text)
+
+        losses = {name: r.weight(step) * r.loss(render) for name, r in setup.regularisers.items() if r.weight(step)}
+        total = distilled.loss + sum(losses.values())
+        optimizer.zero_grad(set_to_none=True)
+        total.backward()
+        norm = nn.utils.clip_grad_norm_(parameters(optimizer), setup.clip or float("inf"))
+        check_finite(norm, step, t, camera)
+        set_rate(optimizer, setup.rate(step))
+        optimizer.step()
+        if setup.student is not None:
+            losses["student"] = setup.student.train(x.detach(), text, draw("student"))
+        alpha = render.image.alpha.detach().mean()
+        yield Step(step, t, distilled.loss.detach(), norm, alpha, {k: v.detach() for k, v in losses.items()})
+
+
+def at_step(loss: Callable[..., Distilled], step: int) -> Callable[..., Distilled]:
+    """A ``functools.partial`` whose Schedule-valued keywords are replaced by their values at the step."""
+    keywords = getattr(loss, "keywords", {})
+    current = {k: v(step) for k, v in keywords.items() if type(v).__module__ == "dream3d.schedule"}
+    return partial(loss, **current) if current else loss
+
+
+def repeated(camera: Camera, n: int) -> Camera:
+    """Each view n times in a row, as ``repeat_interleave`` does with images."""
+    index = torch.arange(len(camera)).repeat_interleave(n)
+    return camera[index]
+
+
+def parameters(optimizer: torch.optim.Optimizer) -> list[Tensor]:
+    return [p for group in optimizer.param_groups for p in group["params"]]
+
+
+def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """Each group's learning rate: ``rate`` times the group's ``lr_scale``."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate * group["lr_scale"]
+
+
+def check_finite(norm: Float[Tensor, ""], step: int, t: Tensor, camera: Camera) -> None:
+    """Raise NonFinite with what is needed to find the cause. On CUDA only every 16th step waits for it."""
+    if norm.is_cuda and step % 16:
+        return
+    if not torch.isfinite(norm):
+        angles = torch.rad2deg(torch.stack((camera.azimuth, camera.elevation), dim=1)).round().tolist()
+        raise NonFinite(
+            f"the gradient is not finite at step {step}: t {t.tolist()}, (azimuth, elevation) {angles}; "
+            "lower optimizer.rate or distill.loss.scale, or raise the smallest t (distill.time)"
+        )

@@ -1,0 +1,52 @@
+"""``python -m dream3d.priors``: which priors this machine can use, and what the others need. No network."""
+
+import json
+import sys
+from pathlib import Path
+
+from omegaconf import DictConfig, OmegaConf
+
+from dream3d import config
+from dream3d.priors.mini.words import concepts_of
+from dream3d.priors.resolve import is_hub_id, on_this_machine
+
+LOADER = "dream3d.priors.pipeline.load"
+
+
+def named_priors(folder: Path) -> dict[str, list[str]]:
+    """name -> places, of every ``conf/prior/*.yaml`` that has a list of them."""
+    found = {}
+    for file in sorted(folder.glob("prior/*.yaml")):
+        settings = OmegaConf.load(file)
+        if isinstance(settings, DictConfig) and settings.get("_target_") == LOADER and settings.get("places"):
+            found[file.stem] = [str(place) for place in settings.places]
+    return found
+
+
+def line(name: str, places: list[str]) -> str:
+    """``prior=name``, then the folder that would be used, or why there is none and what to do."""
+    reasons: list[str] = []
+    for place in places:
+        folder, reason = on_this_machine(place)
+        if folder is not None:
+            index = json.loads((folder / "model_index.json").read_text())
+            known = concepts_of(folder)
+            words = f"\n    knows: {', '.join(known)}" if known else ""
+            return f"prior={name:<10} usable   {folder} ({index.get('_class_name', 'unnamed')}){words}"
+        reasons.append(f"{place}: {reason}")
+    fetch = [place for place in places if is_hub_id(place)][:1]
+    fix = f"; fetched by the first run with a network, or: hf download {fetch[0]}" if fetch else ""
+    return f"prior={name:<10} missing  {'; '.join(reasons)}{fix}"
+
+
+def main() -> None:
+    """Print one line or more a prior."""
+    for name, places in named_priors(config.folder()).items():
+        sys.stdout.write(line(name, places) + "\n")
+    sys.stdout.write(
+        "prior=folder prior.path=<folder> takes any other text-to-image folder as diffusers saves it\n"
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,193 @@
+"""How each family of networks is told its text and called. One small class a family.
+
+``embed`` gives one tensor a prompt (``text.pack``); ``call`` runs the network on a batch and
+returns its raw output, shaped like x. What the output means is ``parametrise.py``'s business.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from dream3d.errors import UserError
+from dream3d.priors import text
+from dream3d.priors.components import Components
+from dream3d.priors.mini import words
+from dream3d.priors.mini.network import MiniUNet
+
+T5_LENGTH = {"if": 77, "sd3": 256, "flux": 512}
+
+
+@runtime_checkable
+class Family(Protocol):
+    """Text and call of one family of networks."""
+
+    def embed(self, prompts: Sequence[str]) -> Float[Tensor, "b l c"]:
+        """Prompts to embeddings, without gradient."""
+        ...
+
+    def call(
+        self,
+        network: Any,
+        x: Float[Tensor, "b c h w"],
+        t: Float[Tensor, " b"],
+        embedding: Float[Tensor, "b l c"],
+        camera: Float[Tensor, "b 17"] | None,
+    ) -> Float[Tensor, "b c h w"]:
+        """The network's output for x at the timesteps t; ``embedding`` has x's dtype."""
+        ...
+
+
+@dataclass(frozen=True)
+class Clip:
+    """Stable Diffusion 1 and 2: a UNet, one CLIP text model."""
+
+    parts: Mapping[str, Any]
+
+    def embed(self, prompts: Sequence[str]) -> Float[Tensor, "b l c"]:
+        return text.clip_last(self.parts["text_encoder"], self.parts["tokenizer"], prompts)
+
+    def call(
+        self, network: Any, x: Tensor, t: Tensor, embedding: Tensor, camera: Tensor | None
+    ) -> Float[Tensor, "b c h w"]:
+        return network(x, t, embedding).sample
+
+
+@dataclass(frozen=True)
+class Mini(Clip):
+    """The embedded prior: as Stable Diffusion, plus the camera, for the null prompt too."""
+
+    def embed(self, prompts: Sequence[str]) -> Float[Tensor, "b l c"]:
+        return super().embed([words.normalised(prompt) for prompt in prompts])
+
+    def call(
+        self, network: Any, x: Tensor, t: Tensor, embedding: Tensor, camera: Tensor | None
+    ) -> Float[Tensor, "b c h w"]:
+        return network(x, t, embedding, class_labels=camera).sample
+
+
+@dataclass(frozen=True)
+class DeepFloyd:
+    """DeepFloyd IF, first stage: a pixel UNet and T5; the learned variance channels are dropped."""
+
+    parts: Mapping[str, Any]
+
+    def embed(self, prompts: Sequence[str]) -> Float[Tensor, "b l c"]:
+        cleaned = [prompt.lower().strip() for prompt in prompts]
+        encoder, tokenizer = self.parts["text_encoder"], self.parts["tokenizer"]
+        return text.t5(encoder, tokenizer, cleaned, T5_LENGTH["if"], masked=True)
+
+    def call(
+        self, network: Any, x: Tensor, t: Tensor, embedding: Tensor, camera: Tensor | None
+    ) -> Float[Tensor, "b c h w"]:
+        return network(x, t, embedding).sample[:, : x.shape[1]]
+
+
+@dataclass(frozen=True)
+class Sdxl:
+    """SDXL: two CLIP text models, a pooled embedding, and sizes as time ids (arXiv 2307.01952, Sec. 2.2)."""
+
+    parts: Mapping[str, Any]
+    resolution: int
+    zeros_for_empty: bool
+
+    def embed(self, prompts: Sequence[str]) -> Float[Tensor, "b l c"]:
+        first, _ = text.clip_penultimate(self.parts["text_encoder"], self.parts["tokenizer"], prompts)
+        second, pooled = text.clip_penultimate(
+            self.parts["text_encoder_2"], self.parts["tokenizer_2"], prompts
+        )
+        packed = text.pack(torch.cat((first, second), dim=-1), pooled)
+        if self.zeros_for_empty:
+            packed[[not prompt for prompt in prompts]] = 0
+        return packed
+
+    def call(
+        self, network: Any, x: Tensor, t: Tensor, embedding: Tensor, camera: Tensor | None
+    ) -> Float[Tensor, "b c h w"]:
+        hidden, pooled = text.unpack(embedding, self.parts["text_encoder_2"].config.projection_dim)
+        size = self.resolution
+        # original height and width, crop's top and left, target height and width
+        ids = torch.tensor([size, size, 0, 0, size, size], dtype=x.dtype, device=x.device).expand(len(x), 6)
+        return network(x, t, hidden, added_cond_kwargs={"text_embeds": pooled, "time_ids": ids}).sample
+
+
+@dataclass(frozen=True)
+class Sd3:
+    """Stable Diffusion 3: two CLIP text models and an optional T5 (arXiv 2403.03206, Sec. 4)."""
+
+    parts: Mapping[str, Any]
+    width: int
+
+    def embed(self, prompts: Sequence[str]) -> Float[Tensor, "b l c"]:
+        first, pooled = text.clip_penultimate(self.parts["text_encoder"], self.parts["tokenizer"], prompts)
+        second, pooled_2 = text.clip_penultimate(
+            self.parts["text_encoder_2"], self.parts["tokenizer_2"], prompts
+        )
+        clip = torch.cat((first, second), dim=-1)
+        clip = torch.nn.functional.pad(clip, (0, self.width - clip.shape[-1]))
+        if "text_encoder_3" in self.parts:
+            encoder, tokenizer = self.parts["text_encoder_3"], self.parts["tokenizer_3"]
+            long = text.t5(encoder, tokenizer, prompts, T5_LENGTH["sd3"], masked=False).to(clip)
+        else:
+            long = clip.new_zeros(len(prompts), T5_LENGTH["sd3"], self.width)
+        return text.pack(torch.cat((clip, long), dim=1), torch.cat((pooled, pooled_2), dim=-1))
+
+    def call(
+        self, network: Any, x: Tensor, t: Tensor, embedding: Tensor, camera: Tensor | None
+    ) -> Float[Tensor, "b c h w"]:
+        hidden, pooled = text.unpack(embedding, network.config.pooled_projection_dim)
+        return network(x, hidden, pooled, t).sample
+
+
+@dataclass(frozen=True)
+class Flux:
+    """FLUX.1: T5 tokens, CLIP pooled, 2x2 patches; ``guidance`` is what distilled (dev) models are told."""
+
+    parts: Mapping[str, Any]
+    guidance: float
+
+    def embed(self, prompts: Sequence[str]) -> Float[Tensor, "b l c"]:
+        hidden = text.t5(
+            self.parts["text_encoder_2"], self.parts["tokenizer_2"], prompts, T5_LENGTH["flux"], masked=False
+        )
+        return text.pack(
+            hidden, text.clip_pooled(self.parts["text_encoder"], self.parts["tokenizer"], prompts)
+        )
+
+    def call(
+        self, network: Any, x: Tensor, t: Tensor, embedding: Tensor, camera: Tensor | None
+    ) -> Float[Tensor, "b c h w"]:
+        hidden, pooled = text.unpack(embedding, network.config.pooled_projection_dim)
+        h, w = x.shape[2] // 2, x.shape[3] // 2
+        patches = torch.nn.functional.pixel_unshuffle(x, 2).flatten(2).transpose(1, 2)
+        row, column = torch.meshgrid(torch.arange(h), torch.arange(w), indexing="ij")
+        places = torch.stack((torch.zeros_like(row), row, column), dim=-1).flatten(0, 1).to(x)
+        guidance = x.new_full((len(x),), self.guidance) if network.config.guidance_embeds else None
+        out = network(
+            patches, hidden, pooled, t / 1000, places, places.new_zeros(hidden.shape[1], 3), guidance
+        ).sample
+        return torch.nn.functional.pixel_shuffle(out.transpose(1, 2).unflatten(2, (h, w)), 2)
+
+
+def family_of(parts: Components, resolution: int, guidance: float) -> Family:
+    """The family a folder belongs to, by its network's class. Raises UserError for an unknown one."""
+    network, kind = parts.network, type(parts.network).__name__
+    if isinstance(network, MiniUNet):
+        return Mini(parts.text)
+    if kind == "SD3Transformer2DModel":
+        return Sd3(parts.text, network.config.joint_attention_dim)
+    if kind == "FluxTransformer2DModel":
+        return Flux(parts.text, guidance)
+    if kind == "UNet2DConditionModel" and network.config.addition_embed_type == "text_time":
+        return Sdxl(parts.text, resolution, bool(parts.index.get("force_zeros_for_empty_prompt", True)))
+    if kind == "UNet2DConditionModel" and type(parts.text["text_encoder"]).__name__.startswith("T5"):
+        return DeepFloyd(parts.text)
+    if kind == "UNet2DConditionModel":
+        return Clip(parts.text)
+    raise UserError(
+        f"prior: got a network of class {kind}, expected that of Stable Diffusion 1, 2, XL or 3, DeepFloyd "
+        "IF, Flux or the embedded prior; choose another folder"
+    )

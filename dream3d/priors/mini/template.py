@@ -1,0 +1,70 @@
+"""The template: what the words look like from a camera, as a coarse volume rendered there.
+
+Text -> 32^3 volume of density, colour and features -> volume rendering at the camera. Its colour and
+alpha are trained to be the mean picture of all models that fit the text (scripts/train_mini.py); the
+UNet sees the rendering as extra input channels. Feature volumes that condition a 2D denoiser through
+rendering: GeNVS, arXiv 2304.02602.
+"""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+FEATURES = 4
+PAINTED = 3 + 1 + FEATURES + 1  # premultiplied colour, alpha, features, depth
+SAMPLES = 24
+
+
+class Template(nn.Module):
+    """A 3D decoder from 4^3 to 32^3 cells over [-1, 1]^3, stored as (z, y, x)."""
+
+    def __init__(self, text: int, channels: Sequence[int], hidden: int = 512) -> None:
+        super().__init__()
+        first, second, third = channels
+        self.mix = nn.Sequential(
+            nn.Linear(2 * text, hidden), nn.SiLU(), nn.Linear(hidden, hidden), nn.SiLU(),
+            nn.Linear(hidden, first * 4**3),
+        )  # fmt: skip
+        self.up = nn.ModuleList((
+            nn.Conv3d(first, second, 3, padding=1),
+            nn.Conv3d(second, third, 3, padding=1),
+            nn.Conv3d(third, 1 + 3 + FEATURES, 3, padding=1),
+        ))  # fmt: skip
+
+    def forward(self, text: Float[Tensor, "n l e"]) -> Float[Tensor, "n c z y x"]:
+        """Raw values of the cells: density, colour, features."""
+        words = torch.cat((text[:, -1], 3 * text.mean(dim=1)), dim=-1).to(self.mix[0].weight.dtype)
+        x = self.mix(words).unflatten(1, (-1, 4, 4, 4))
+        for layer in self.up:
+            x = layer(F.interpolate(F.silu(x), scale_factor=2.0, mode="nearest"))
+        return x
+
+    def render(
+        self,
+        volume: Float[Tensor, "n c z y x"],
+        which: Int[Tensor, " b"],
+        direction: Float[Tensor, "b 3 h w"],
+        camera: Float[Tensor, "b 17"],
+    ) -> Float[Tensor, "b 9 h w"]:
+        """Emission and absorption along each ray, in float32; view i looks at volume ``which[i]``."""
+        origin = camera[:, :16].unflatten(-1, (4, 4))[:, :3, 3]
+        distance = origin.norm(dim=-1)[:, None, None, None]
+        along = distance - 1 + (torch.arange(SAMPLES, device=camera.device) + 0.5)[:, None, None] * (2 / SAMPLES)
+        points = origin[:, None, None, None] + along[..., None] * direction.permute(0, 2, 3, 1)[:, None]
+        cells = self._at(volume.float(), which, points)
+        alpha = 1 - torch.exp(-8 * F.softplus(cells[:, 0] - 2) * (2 / SAMPLES))
+        through = torch.cumprod(1 - alpha + 1e-6, dim=1)
+        weight = alpha * torch.cat((torch.ones_like(through[:, :1]), through[:, :-1]), dim=1)
+        depth = (along - distance).expand_as(alpha)[:, None]
+        values = torch.cat((cells[:, 1:4].sigmoid(), torch.ones_like(depth), cells[:, 4:].tanh(), depth), dim=1)
+        return (weight[:, None] * values).sum(dim=2)
+
+    @staticmethod
+    def _at(
+        volume: Float[Tensor, "n c z y x"], which: Int[Tensor, " b"], points: Float[Tensor, "b s h w 3"]
+    ) -> Float[Tensor, "b c s h w"]:
+        """Trilinear look-up, zero outside."""
+        return F.grid_sample(volume[which], points, padding_mode="zeros", align_corners=False)

@@ -1,0 +1,132 @@
+"""Where a prior's folder is: given path, embedded folder, local folder, hub cache, hub.
+
+``places`` is an ordered list. What is already on this machine wins over what would be downloaded,
+and every place that fails says why and what to do, in one line.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from huggingface_hub import HfApi, constants, hf_hub_download, snapshot_download, try_to_load_from_cache
+from huggingface_hub.errors import (
+    EntryNotFoundError,
+    GatedRepoError,
+    HFValidationError,
+    LocalEntryNotFoundError,
+    OfflineModeIsEnabled,
+    RepositoryNotFoundError,
+)
+
+from dream3d.errors import UserError
+from dream3d.priors.completeness import problems
+from dream3d.priors.components import ROLES
+
+EMBEDDED = Path(__file__).parent / "mini"
+SMALL = (".json", ".txt", ".model")
+OFFLINE = "no network; connect, or give a folder with prior.path=<folder>"
+FAILURES: tuple[tuple[type[Exception], str], ...] = (  # a subclass stands before its parent
+    (GatedRepoError, "its licence must be accepted at https://huggingface.co/{0}, then: hf auth login"),
+    (
+        RepositoryNotFoundError,
+        "the hub has no such id, or it is private; check the spelling, or: hf auth login",
+    ),
+    (LocalEntryNotFoundError, OFFLINE),
+    (EntryNotFoundError, "not a diffusers repository (no model_index.json); choose another id"),
+    (HFValidationError, "not a hub id; expected owner/name"),
+    (OfflineModeIsEnabled, OFFLINE),
+    (ConnectionError, OFFLINE),
+    (TimeoutError, OFFLINE),
+)
+
+
+def resolve(path: str | None, places: Sequence[str], offline: bool) -> Path:
+    """The folder of a usable prior.
+
+    A ``path`` is the only place then. Of several places those on this machine are tried first, in
+    order, then the hub, in order, unless ``offline``.
+
+    Raises:
+        UserError: none is usable; one line with each place's reason and fix.
+    """
+    tried = [path] if path is not None else list(places)
+    reasons = []
+    for place in tried:
+        folder, reason = on_this_machine(place)
+        if folder is not None:
+            return folder
+        reasons.append(f"{place}: {reason}")
+    for number, place in enumerate(tried):
+        if offline or constants.HF_HUB_OFFLINE or not is_hub_id(place):
+            continue
+        folder, reason = from_hub(place)
+        if folder is not None:
+            return folder
+        reasons[number] = f"{place}: {reason}"
+    fix = "python -m dream3d.priors lists what is here"
+    if offline or constants.HF_HUB_OFFLINE:
+        fix = f"offline, so the hub was not asked: say prior.offline=false or prior.path=<folder>; {fix}"
+    raise UserError(f"no usable prior; {'; '.join(reasons)}; {fix}")
+
+
+def is_hub_id(place: str) -> bool:
+    """``owner/name``, and neither written like a path nor a folder that exists."""
+    return place.count("/") == 1 and place[0] not in "./~" and not Path(place).is_dir()
+
+
+def on_this_machine(place: str) -> tuple[Path | None, str]:
+    """(folder, "") where the place is complete on this machine, else (None, the reason)."""
+    if place == "embedded":
+        folder = EMBEDDED
+    elif is_hub_id(place):
+        found = try_to_load_from_cache(place, "model_index.json")
+        if not isinstance(found, str):
+            return None, "not on this machine"
+        folder = Path(found).parent
+    else:
+        folder = Path(place).expanduser()
+        if not folder.is_dir():
+            return None, "there is no such folder; expected a diffusers folder or a hub id as owner/name"
+    found = problems(folder)
+    return (folder, "") if not found else (None, "; ".join(found))
+
+
+def from_hub(place: str) -> tuple[Path | None, str]:
+    """Download what a prior needs of a hub repository: (folder, ""), or (None, reason and fix)."""
+    try:
+        hf_hub_download(place, "model_index.json")
+        folder = Path(snapshot_download(place, allow_patterns=patterns(place)))
+    except Exception as error:  # the hub's HTTP library, and so its errors, differ between versions
+        return None, next(
+            (reason.format(place) for kind, reason in FAILURES if isinstance(error, kind)), failed(error)
+        )
+    found = problems(folder)
+    return (folder, "") if not found else (None, "; ".join(found))
+
+
+def failed(error: Exception) -> str:
+    return f"the download failed ({' '.join(str(error).split())[:120]}); start again, it continues"
+
+
+def patterns(place: str) -> list[str]:
+    """The files to fetch: configurations, tokenizers, and one set of weights a part (fp16 where offered)."""
+    files = HfApi().list_repo_files(place)
+    chosen = ["model_index.json"]
+    for role in ROLES:
+        mine = [f for f in files if f.startswith(f"{role}/")]
+        chosen += [f for f in mine if f.endswith(SMALL)] + weights_of(mine)
+    return chosen
+
+
+def weights_of(files: Sequence[str]) -> list[str]:
+    """One set of weights files: fp16 safetensors, else plain safetensors, else fp16 or plain .bin.
+
+    >>> weights_of(["unet/a.bin", "unet/a.safetensors", "unet/a.fp16.safetensors"])
+    ['unet/a.fp16.safetensors']
+    """
+    for suffix in (".safetensors", ".bin"):
+        of_kind = [f for f in files if f.endswith(suffix)]
+        half = [f for f in of_kind if ".fp16" in Path(f).name]
+        plain = [f for f in of_kind if "." not in Path(f).stem]
+        if half or plain:
+            return half or plain
+    return []

@@ -1,0 +1,133 @@
+"""From a rendered image to the x of a prior, and back: RGBA pixels, RGB pixels, or latents of a VAE.
+
+Premultiplied colour and alpha are resized, never straight colour, so that edges stay clean.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol, runtime_checkable
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Generator, Tensor
+
+from dream3d.types import Image
+
+
+@runtime_checkable
+class Space(Protocol):
+    """Where a prior's x lives; ``size`` is the height and width in pixels of the images it takes."""
+
+    @property
+    def size(self) -> int: ...
+
+    @property
+    def channels(self) -> int: ...
+
+    def encode(
+        self, image: Image, background: Float[Tensor, "#b #h #w c"], generator: Generator | None
+    ) -> Float[Tensor, "b d y x"]: ...
+
+    def decode(self, x: Float[Tensor, "b d y x"]) -> Float[Tensor, "b h w c"]: ...
+
+
+def resized(pixels: Float[Tensor, "b c h w"], size: int) -> Float[Tensor, "b c y x"]:
+    """To ``size`` x ``size``: area averages when smaller, bilinear when larger, untouched when equal."""
+    h, w = pixels.shape[-2:]
+    if h == w == size:
+        return pixels
+    if h >= size and w >= size:
+        return F.interpolate(pixels, size=size, mode="area")
+    return F.interpolate(pixels, size=size, mode="bilinear", align_corners=False)
+
+
+@dataclass(frozen=True)
+class Rgba:
+    """``2 [premultiplied colour, alpha] - 1``; the background is not seen."""
+
+    size: int
+
+    @property
+    def channels(self) -> int:
+        return 4
+
+    def encode(
+        self, image: Image, background: Float[Tensor, "#b #h #w c"], generator: Generator | None
+    ) -> Float[Tensor, "b 4 y x"]:
+        rgba = torch.cat((image.colour, image.alpha), dim=-1).permute(0, 3, 1, 2)
+        return 2 * resized(rgba, self.size) - 1
+
+    def decode(self, x: Float[Tensor, "b 4 y x"]) -> Float[Tensor, "b h w 4"]:
+        return (x / 2 + 0.5).permute(0, 2, 3, 1)
+
+
+@dataclass(frozen=True)
+class Rgb:
+    """``2 (image over background) - 1``."""
+
+    size: int
+
+    @property
+    def channels(self) -> int:
+        return 3
+
+    def encode(
+        self, image: Image, background: Float[Tensor, "#b #h #w c"], generator: Generator | None
+    ) -> Float[Tensor, "b 3 y x"]:
+        return 2 * resized(image.over(background).permute(0, 3, 1, 2), self.size) - 1
+
+    def decode(self, x: Float[Tensor, "b 3 y x"]) -> Float[Tensor, "b h w 3"]:
+        return (x / 2 + 0.5).permute(0, 2, 3, 1)
+
+
+@dataclass(frozen=True)
+class Latent:
+    """``scale (z - shift)`` of the VAE's posterior at the image over the background (arXiv 2112.10752).
+
+    ``posterior`` is "mean", or "sample" (what most public SDS code does; it adds noise to x and needs
+    a Generator). An image whose colour already has the latent channels (fields in latent space,
+    arXiv 2211.07600) is composited and resized, and the VAE is left alone.
+    """
+
+    vae: Any
+    size: int
+    posterior: Literal["mean", "sample"]
+
+    @property
+    def channels(self) -> int:
+        return self.vae.config.latent_channels
+
+    @property
+    def factor(self) -> int:
+        """Pixels a latent, per side."""
+        return 2 ** (len(self.vae.config.block_out_channels) - 1)
+
+    @property
+    def scale(self) -> float:
+        return self.vae.config.scaling_factor
+
+    @property
+    def shift(self) -> float:
+        return getattr(self.vae.config, "shift_factor", None) or 0.0
+
+    def encode(
+        self, image: Image, background: Float[Tensor, "#b #h #w c"], generator: Generator | None
+    ) -> Float[Tensor, "b d y x"]:
+        pixels = image.over(background).permute(0, 3, 1, 2)
+        if pixels.shape[1] == self.channels:
+            return resized(pixels, self.size // self.factor)
+        pixels = 2 * resized(pixels, self.size) - 1
+        posterior = self.vae.encode(pixels.to(self.vae.dtype)).latent_dist
+        mean, std = posterior.mean.float(), posterior.std.float()
+        if self.posterior == "sample":
+            if generator is None:
+                raise ValueError(
+                    "encode: posterior is 'sample' but got no generator; pass one, or say posterior=mean"
+                )
+            draw = torch.randn(mean.shape, generator=generator, device=generator.device)
+            mean = mean + std * draw.to(mean)
+        return self.scale * (mean - self.shift)
+
+    def decode(self, x: Float[Tensor, "b d y x"]) -> Float[Tensor, "b h w 3"]:
+        z = x / self.scale + self.shift
+        return (self.vae.decode(z.to(self.vae.dtype)).sample.float() / 2 + 0.5).permute(0, 2, 3, 1)

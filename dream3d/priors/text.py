@@ -1,0 +1,69 @@
+"""Prompts to hidden states, as the diffusers pipelines of each family do it.
+
+Families that also want a pooled embedding (SDXL, SD 3, Flux) get it packed into the same tensor:
+rows behind the tokens hold it, padded with zeros (``pack``). So one tensor a prompt travels through
+``Text``, and mixing or batching prompts needs no second path.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor
+
+
+def pack(hidden: Float[Tensor, "b l c"], pooled: Float[Tensor, "b p"]) -> Float[Tensor, "b m c"]:
+    """``ceil(p / c)`` rows more than ``hidden``, which hold ``pooled`` and zeros."""
+    width = hidden.shape[-1]
+    rows = -(-pooled.shape[-1] // width)
+    padded = F.pad(pooled, (0, rows * width - pooled.shape[-1]))
+    return torch.cat((hidden, padded.unflatten(-1, (rows, width)).to(hidden)), dim=1)
+
+
+def unpack(packed: Float[Tensor, "b m c"], size: int) -> tuple[Float[Tensor, "b l c"], Float[Tensor, "b p"]]:
+    """The inverse of ``pack`` for a pooled embedding of ``size`` numbers."""
+    rows = -(-size // packed.shape[-1])
+    return packed[:, :-rows], packed[:, -rows:].flatten(1)[:, :size]
+
+
+def tokens(
+    tokenizer: Any, prompts: Sequence[str], length: int, device: torch.device
+) -> tuple[Int[Tensor, "b l"], Int[Tensor, "b l"]]:
+    """Token ids and attention mask, padded and cut to ``length``."""
+    batch = tokenizer(
+        list(prompts), padding="max_length", max_length=length, truncation=True, return_tensors="pt"
+    )
+    return batch.input_ids.to(device), batch.attention_mask.to(device)
+
+
+def clip_last(encoder: Any, tokenizer: Any, prompts: Sequence[str]) -> Float[Tensor, "b l c"]:
+    """Last hidden states of a CLIP text model (SD 1 and 2, the embedded prior)."""
+    ids, mask = tokens(tokenizer, prompts, tokenizer.model_max_length, encoder.device)
+    masked = getattr(encoder.config, "use_attention_mask", False)
+    return encoder(ids, attention_mask=mask if masked else None)[0]
+
+
+def clip_pooled(encoder: Any, tokenizer: Any, prompts: Sequence[str]) -> Float[Tensor, "b p"]:
+    """The pooled output of a CLIP text model without projection (Flux)."""
+    ids, _ = tokens(tokenizer, prompts, tokenizer.model_max_length, encoder.device)
+    return encoder(ids).pooler_output
+
+
+def clip_penultimate(
+    encoder: Any, tokenizer: Any, prompts: Sequence[str]
+) -> tuple[Float[Tensor, "b l c"], Float[Tensor, "b p"]]:
+    """Second to last hidden states and the first output, pooled where there is a projection (SDXL, SD 3)."""
+    ids, _ = tokens(tokenizer, prompts, tokenizer.model_max_length, encoder.device)
+    out = encoder(ids, output_hidden_states=True)
+    pooled = out[0] if out[0].ndim == 2 else out.pooler_output
+    return out.hidden_states[-2], pooled
+
+
+def t5(
+    encoder: Any, tokenizer: Any, prompts: Sequence[str], length: int, masked: bool
+) -> Float[Tensor, "b l c"]:
+    """Hidden states of a T5 encoder; DeepFloyd IF masks the padding, SD 3 and Flux do not."""
+    ids, mask = tokens(tokenizer, prompts, length, encoder.device)
+    return encoder(ids, attention_mask=mask if masked else None)[0]

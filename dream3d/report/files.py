@@ -1,0 +1,27 @@
+"""Writing a file so that a reader, or a killed run, never sees half of it."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary path beside ``path``, with its suffix, that takes its place on a clean exit.
+
+    On an exception the temporary file is removed and ``path`` stays as it was.
+
+    >>> import tempfile
+    >>> file = Path(tempfile.mkdtemp()) / "a.txt"
+    >>> with replacing(file) as partial:
+    ...     _ = partial.write_text("whole")
+    >>> file.read_text()
+    'whole'
+    """
+    partial = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
+    try:
+        yield partial
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)

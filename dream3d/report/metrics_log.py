@@ -1,0 +1,71 @@
+"""``metrics.jsonl``: one line a step, appended; a resumed run goes on where its checkpoint was made."""
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+
+from torch import Tensor
+
+Value = float | int | Tensor
+
+
+def truncate(path: Path, step: int) -> None:
+    """Drop the lines of ``step`` and later, and a last line that was cut short by a kill."""
+    if not path.exists():
+        return
+    keep = 0
+    with path.open("rb") as file:
+        for line in file:
+            try:
+                if not line.endswith(b"\n") or json.loads(line)["step"] >= step:
+                    break
+            except (ValueError, KeyError, TypeError):
+                break
+            keep += len(line)
+    with path.open("r+b") as file:
+        file.truncate(keep)
+
+
+class MetricsLog:
+    """Append-only; to be used in a ``with`` block.
+
+    Opening drops what an earlier run wrote for ``begin`` and later. Tensors are read (on a GPU: waited
+    for) only when ``every`` lines are due; call ``flush`` before a checkpoint is saved. A value that is
+    not finite is written as null, since JSON has no other word for it.
+    """
+
+    def __init__(self, path: Path, begin: int = 0, every: int = 1) -> None:
+        truncate(path, begin)
+        self.every = every
+        self._file = path.open("a", encoding="utf-8")
+        self._due: list[tuple[int, dict[str, Value]]] = []
+
+    def write(self, step: int, values: Mapping[str, Value]) -> None:
+        """Note the scalars of one step."""
+        self._due.append((step, dict(values)))
+        if len(self._due) >= self.every:
+            self.flush()
+
+    def flush(self) -> None:
+        """Bring everything noted so far to the disk's file."""
+        for step, values in self._due:
+            row = {"step": step, **{name: _plain(value) for name, value in values.items()}}
+            self._file.write(json.dumps(row, allow_nan=False) + "\n")
+        self._due.clear()
+        self._file.flush()
+
+    def __enter__(self) -> "MetricsLog":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.flush()
+        self._file.close()
+
+
+def _plain(value: Value) -> float | int | None:
+    number = value.item() if isinstance(value, Tensor) else value
+    return number if math.isfinite(number) else None

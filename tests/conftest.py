@@ -1,0 +1,15 @@
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE), *(str(p) for p in HERE.iterdir() if p.is_dir())]
+pytest_plugins = ["gaussian_world"]
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Small tensors are faster on one thread, and sums are then the same on every machine."""
+    torch.set_num_threads(1)

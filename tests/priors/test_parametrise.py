@@ -1,0 +1,63 @@
+"""Closed form: each prediction of a known (x, noise) must be read back as that x and that noise."""
+
+import pytest
+import torch
+from diffusers import DDIMScheduler, EulerDiscreteScheduler, FlowMatchEulerDiscreteScheduler
+
+from dream3d.priors import parametrise
+from dream3d.priors.parametrise import PREDICTIONS
+
+
+def pair():
+    torch.manual_seed(0)
+    return torch.randn(5, 3, 4, 4, dtype=torch.float64), torch.randn(5, 3, 4, 4, dtype=torch.float64)
+
+
+@pytest.mark.parametrize("prediction", PREDICTIONS)
+def test_target_is_read_back_as_noise_and_sample(prediction):
+    x, noise = pair()
+    alpha_bar = torch.linspace(0.999, 0.001, 100, dtype=torch.float64)
+    alpha, sigma = parametrise.alpha_sigma(alpha_bar, torch.tensor([0, 10, 50, 90, 99]), x.ndim)
+    x_t = alpha * x + sigma * noise
+    out = parametrise.target(prediction, x, noise, alpha, sigma)
+    assert torch.allclose(parametrise.to_eps(prediction, out, x_t, alpha, sigma), noise, atol=1e-12)
+    assert torch.allclose(parametrise.to_x0(prediction, out, x_t, alpha, sigma), x, atol=1e-10)
+
+
+def test_flow_input_is_the_straight_path():
+    x, noise = pair()
+    s = torch.tensor([0.001, 0.2, 0.5, 0.9, 1.0], dtype=torch.float64)
+    alpha, sigma = parametrise.alpha_sigma(parametrise.flow_alpha_bar(s), torch.arange(5), x.ndim)
+    x_s = (1 - s).view(-1, 1, 1, 1) * x + s.view(-1, 1, 1, 1) * noise
+    scaled = parametrise.flow_scale(alpha, sigma) * (alpha * x + sigma * noise)
+    assert torch.allclose(scaled, x_s, atol=1e-12)
+    assert torch.allclose(sigma / (alpha + sigma), s.view(-1, 1, 1, 1), atol=1e-12)
+
+
+@pytest.mark.parametrize("kind", [DDIMScheduler, EulerDiscreteScheduler])
+def test_alpha_bar_is_the_schedulers(kind):
+    scheduler = kind(beta_schedule="scaled_linear", prediction_type="v_prediction")
+    alpha_bar, timesteps, prediction = parametrise.schedule(scheduler)
+    assert torch.equal(alpha_bar, scheduler.alphas_cumprod)
+    assert torch.equal(timesteps, torch.arange(1000.0)) and prediction == "v_prediction"
+
+
+@pytest.mark.parametrize("shift", [1.0, 3.0])
+def test_flow_times_are_the_schedulers_sigmas(shift):
+    scheduler = FlowMatchEulerDiscreteScheduler(shift=shift)
+    alpha_bar, timesteps, prediction = parametrise.schedule(scheduler)
+    assert prediction == "flow_prediction" and len(alpha_bar) == 1000
+    assert (alpha_bar.diff() < 0).all() and alpha_bar[-1] == 0
+    assert torch.allclose(timesteps.flip(0), scheduler.timesteps)
+    u = torch.tensor(0.5, dtype=torch.float64)
+    s = shift * u / (1 + (shift - 1) * u)
+    assert torch.allclose(alpha_bar[499].double(), (1 - s) ** 2 / ((1 - s) ** 2 + s**2), atol=1e-6)
+
+
+def test_unknown_schedulers_and_predictions_are_named():
+    with pytest.raises(ValueError, match="got object"):
+        parametrise.schedule(object())
+    scheduler = DDIMScheduler()
+    scheduler.register_to_config(prediction_type="score")
+    with pytest.raises(ValueError, match="got prediction_type 'score'"):
+        parametrise.schedule(scheduler)

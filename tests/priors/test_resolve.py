@@ -1,0 +1,159 @@
+"""Every way a prior can be missing is named before anything is built; the hub is replaced by a stand-in."""
+
+import shutil
+from unittest.mock import MagicMock
+
+import pytest
+import tiny
+import torch
+from huggingface_hub.errors import GatedRepoError, LocalEntryNotFoundError, RepositoryNotFoundError
+
+from dream3d import config
+from dream3d.errors import UserError
+from dream3d.priors import __main__ as listing
+from dream3d.priors import resolve as room
+from dream3d.priors.completeness import problems
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    torch.manual_seed(0)
+    return tiny.saved(tiny.sd(), tmp_path_factory.mktemp("whole"))
+
+
+@pytest.fixture
+def folder(whole, tmp_path):
+    return shutil.copytree(whole, tmp_path / "copy")
+
+
+@pytest.fixture
+def hub(monkeypatch):
+    """A hub that must not be asked, until a test says what it answers."""
+
+    def answer(reply):
+        def call(*args, **kwargs):
+            if isinstance(reply, Exception):
+                raise reply
+            return str(reply)
+
+        for name in ("hf_hub_download", "snapshot_download"):
+            monkeypatch.setattr(room, name, call)
+        monkeypatch.setattr(room, "patterns", lambda place: [])
+
+    monkeypatch.setattr(room, "try_to_load_from_cache", lambda *args: None)
+    monkeypatch.setattr(room.constants, "HF_HUB_OFFLINE", False)
+    answer(AssertionError("the network was touched"))
+    return answer
+
+
+def refused(kind):
+    return kind("refused", response=MagicMock())
+
+
+def test_a_whole_folder_has_no_problems(whole, hub):
+    assert problems(whole) == []
+    assert room.resolve(str(whole), [], offline=False) == whole
+
+
+def test_first_usable_place_wins(whole, folder, hub):
+    assert room.resolve(None, ["/nowhere/at/all", str(folder), str(whole)], offline=True) == folder
+
+
+def test_a_place_on_this_machine_wins_over_the_hub(whole, hub):
+    assert room.resolve(None, ["someone/model", str(whole)], offline=False) == whole
+
+
+def test_cached_repositories_are_found(whole, hub, monkeypatch):
+    monkeypatch.setattr(room, "try_to_load_from_cache", lambda repo, file: str(whole / file))
+    assert room.resolve("someone/model", [], offline=True) == whole
+
+
+def test_downloads_what_is_not_here(whole, hub):
+    hub(whole)
+    assert room.resolve("someone/model", [], offline=False) == whole
+
+
+def test_only_what_a_prior_needs_is_fetched(monkeypatch):
+    files = [
+        "README.md",
+        "model_index.json",
+        "unet/config.json",
+        "unet/d.safetensors",
+        "unet/d.fp16.safetensors",
+    ]
+    files += ["unet/d.bin", "safety_checker/model.safetensors", "tokenizer/vocab.json", "vae/d.safetensors"]
+    monkeypatch.setattr(room, "HfApi", lambda: MagicMock(list_repo_files=lambda place: files))
+    assert sorted(room.patterns("someone/model")) == [
+        "model_index.json", "tokenizer/vocab.json", "unet/config.json", "unet/d.fp16.safetensors",
+        "vae/d.safetensors",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (lambda: refused(GatedRepoError), "licence must be accepted"),
+        (lambda: refused(RepositoryNotFoundError), "no such id"),
+        (lambda: LocalEntryNotFoundError("offline"), "no network"),
+        (lambda: ConnectionError("down"), "no network"),
+        (lambda: OSError("disk full"), "disk full"),
+    ],
+)
+def test_hub_failures_are_one_line_with_a_fix(hub, error, words):
+    hub(error())
+    with pytest.raises(UserError, match=words) as caught:
+        room.resolve(None, ["someone/model"], offline=False)
+    assert "\n" not in str(caught.value) and "someone/model" in str(caught.value)
+
+
+def test_offline_never_asks_the_hub(hub):
+    with pytest.raises(UserError, match=r"prior\.offline=false"):
+        room.resolve(None, ["someone/model", "other/model"], offline=True)
+
+
+def test_missing_folder_and_foreign_folder(hub, tmp_path):
+    with pytest.raises(UserError, match="no such folder"):
+        room.resolve(str(tmp_path / "absent"), [], offline=False)
+    with pytest.raises(UserError, match=r"no model_index.json"):
+        room.resolve(str(tmp_path), [], offline=False)
+
+
+def test_half_a_download_is_named(folder):
+    weights = folder / "unet" / "diffusion_pytorch_model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-100])
+    assert "cut short" in problems(folder)[0] and str(weights) in problems(folder)[0]
+    weights.write_bytes(b"version https://git-lfs.github.com/spec/v1\n")
+    assert "git-lfs pointer" in problems(folder)[0]
+    weights.write_bytes(b"")
+    assert "empty" in problems(folder)[0]
+    weights.unlink()
+    assert "has no weights" in problems(folder)[0]
+
+
+def test_lost_shards_are_named(folder):
+    (folder / "unet" / "diffusion_pytorch_model.safetensors").unlink()
+    (folder / "unet" / "diffusion_pytorch_model.safetensors.index.json").write_text(
+        '{"weight_map": {"a": "m-00001-of-00002.safetensors", "b": "m-00002-of-00002.safetensors"}}'
+    )
+    assert "lacks 2 of 2" in problems(folder)[0]
+
+
+def test_missing_text_encoder_is_named(folder):
+    shutil.rmtree(folder / "text_encoder")
+    assert len(problems(folder)) == 1
+    assert "text_encoder is listed but the text encoder is missing" in problems(folder)[0]
+
+
+def test_wrong_class_is_named(folder):
+    file = folder / "model_index.json"
+    file.write_text(file.read_text().replace("UNet2DConditionModel", "UNet9D"))
+    assert "UNet9D" in problems(folder)[0]
+
+
+def test_the_listing_names_every_prior(whole, hub, monkeypatch):
+    named = listing.named_priors(config.folder())
+    assert {"mini", "sd15", "sd21", "sdxl", "sd3", "deepfloyd"} <= set(named)
+    assert "missing" in listing.line("sd21", named["sd21"]) and "hf download" in listing.line(
+        "sd21", named["sd21"]
+    )
+    assert f"usable   {whole}" in listing.line("mine", [str(whole)])
