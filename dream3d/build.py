@@ -9,9 +9,9 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 from torch import nn
 
+from dream3d.complaints import restoring
 from dream3d.errors import UserError
 from dream3d.optimize import Regulariser, Setup
-from dream3d.prompts import Table
 from dream3d.seeding import generator
 
 
@@ -20,8 +20,12 @@ def device_of(name: str) -> torch.device:
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     device = torch.device(name)
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise UserError(f"device: got '{name}', but this machine or this torch build has no CUDA; say device=cpu")
+    count = torch.cuda.device_count()
+    if device.type == "cuda" and (device.index or 0) >= count:
+        raise UserError(
+            f"device: got '{name}', but this machine (or this torch build) has {count} CUDA devices; "
+            "say device=cpu"
+        )
     return device
 
 
@@ -43,7 +47,7 @@ def build_fields(config: DictConfig, device: torch.device) -> list[nn.Module]:
 
 
 def build_optimizer(config: DictConfig, field: Any, background: nn.Module) -> torch.optim.Optimizer:
-    """The parameter groups of field and background at their own shares (``lr_scale``) of the scheduled rate."""
+    """Parameter groups of field and background, each at its share (``lr_scale``) of the scheduled rate."""
     rate = instantiate(config.optimizer.rate)
     groups = list(field.parameter_groups())
     if list(background.parameters()):
@@ -51,17 +55,29 @@ def build_optimizer(config: DictConfig, field: Any, background: nn.Module) -> to
     return instantiate(config.optimizer.algorithm)([{**g, "lr": rate(0) * g["lr_scale"]} for g in groups])
 
 
-def build(config: DictConfig) -> Setup:
-    """Everything the loop needs. Errors of constructors come through as they are."""
+PriorOf = Callable[[DictConfig, torch.device], Any]
+
+
+def build(config: DictConfig, prior_of: PriorOf = build_prior) -> Setup:
+    """Everything the loop needs; ``prior_of`` may hand out a prior that is loaded already.
+
+    Errors of constructors come through as they are."""
     device = device_of(config.device)
-    prior = build_prior(config, device)
+    prior = prior_of(config, device)
     text = build_text(config, prior)
     fields = build_fields(config, device)
     backgrounds = [instantiate(config.background).to(device) for _ in fields]
     loss = instantiate(config.distill.loss)
     student = None
     if config.distill.student is not None:
-        student = instantiate(config.distill.student)(prior=prior, generator=generator(config.seed, 0, "student"))
+        if not hasattr(prior, "unet"):
+            raise UserError(
+                f"distill.student: got a {type(prior).__name__} prior, which has no network to adapt; "
+                "say distill=sds or use a diffusion prior"
+            )
+        student = instantiate(config.distill.student)(
+            prior=prior, generator=generator(config.seed, 0, "student")
+        )
         loss = partial(loss, student=student)
     return Setup(
         fields=fields,
@@ -114,12 +130,9 @@ def state_of(setup: Setup) -> dict[str, Any]:
 
 def restore(setup: Setup, state: dict[str, Any]) -> None:
     """Put a checkpoint's state back. Raises UserError when it belongs to another configuration."""
-    try:
+    with restoring():
         for part in ("fields", "renderers", "backgrounds", "optimizers"):
             for item, saved in zip(getattr(setup, part), state[part], strict=True):
                 item.load_state_dict(saved)
         if setup.student is not None:
             setup.student.load_state_dict(state["student"])
-    except (RuntimeError, KeyError, ValueError) as error:
-        first = str(error).splitlines()[0]
-        raise UserError(f"the checkpoint does not fit this configuration ({first}); resume without changes") from error

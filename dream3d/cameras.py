@@ -122,8 +122,13 @@ class Orbit:
     up_jitter: float | int = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("azimuth", "elevation", "fov_y", "fill"):
-            low, high = getattr(self, name)
+        for name in ("azimuth", "elevation", "fov_y", "fill", "distance"):
+            given = getattr(self, name)
+            if name == "distance" and self.distance is None:
+                continue
+            if len(given) != 2:
+                raise ValueError(f"camera.{name}: got {list(given)}, expected [low, high]")
+            low, high = given
             if low > high:
                 raise ValueError(f"camera.{name}: got [{low}, {high}], expected low <= high; swap them")
         if not (0 < self.fov_y[0] and self.fov_y[1] < 180):

@@ -4,6 +4,7 @@ No torch here: a wrong command must fail at once.
 """
 
 import dataclasses
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,7 @@ class Config:
     regularize: dict[str, Any] = dataclasses.field(default_factory=dict)
     optimizer: dict[str, Any] = dataclasses.field(default_factory=dict)
     mesh: dict[str, Any] = dataclasses.field(default_factory=dict)
+    refine: dict[str, Any] = dataclasses.field(default_factory=dict)
 
 
 ConfigStore.instance().store(name="schema", node=Config)
@@ -61,11 +63,15 @@ def check(config: DictConfig) -> None:
     for name in ("steps", "views", "particles", "checkpoint_every", "preview_every"):
         if config[name] < 1:
             raise UserError(f"{name}: got {config[name]}, expected a whole number >= 1")
+    if config.distill.noises < 1:
+        raise UserError(f"distill.noises: got {config.distill.noises}, expected a whole number >= 1")
+    if config.refine.get("steps") and "field" not in config.refine:
+        raise UserError(f"refine.steps: got {config.refine.steps}, but refine=none; say refine=tets")
     if config.seed < 0:
         raise UserError(f"seed: got {config.seed}, expected a whole number >= 0")
     if config.threads < 0:
         raise UserError(f"threads: got {config.threads}, expected 0 (all cores) or more")
     if not 8 <= config.size <= 2048:
         raise UserError(f"size: got {config.size}, expected pixels from 8 to 2048")
-    if config.device not in ("auto", "cpu") and not config.device.startswith("cuda"):
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", config.device):
         raise UserError(f"device: got '{config.device}', expected auto, cpu, cuda or cuda:N")

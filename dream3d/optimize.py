@@ -41,8 +41,8 @@ class Setup:
     """All that a run is made of. Fields are particles: step i trains field i mod n, with its own renderer,
     background and optimiser."""
 
-    fields: Sequence[nn.Module]
-    renderers: Sequence[nn.Module]
+    fields: Sequence[Any]  # nn.Modules that are a Field
+    renderers: Sequence[Any]
     prior: ScoreModel
     text: Callable[[Camera], Text]
     camera: Orbit
@@ -99,7 +99,9 @@ def optimize(setup: Setup, begin: int, end: int) -> Iterator[Step]:
         noise = torch.randn(x.shape, generator=draw("noise")).to(x)
         distilled = at_step(setup.loss, step)(setup.prior, x, t, noise, text)
 
-        losses = {name: r.weight(step) * r.loss(render) for name, r in setup.regularisers.items() if r.weight(step)}
+        losses = {
+            name: r.weight(step) * r.loss(render) for name, r in setup.regularisers.items() if r.weight(step)
+        }
         total = distilled.loss + sum(losses.values())
         optimizer.zero_grad(set_to_none=True)
         total.backward()

@@ -1,6 +1,7 @@
 """Text for a batch of cameras: view-dependent words, negative prompts, Perp-Neg, one embedding table."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -12,7 +13,8 @@ from dream3d.errors import UserError
 from dream3d.types import Camera, ScoreModel, Text
 
 FRONT, SIDE, BACK, OVERHEAD = range(4)
-Decay = tuple[float, float, float]
+Decay = Sequence[float]
+"""(a, b, c) of ``a exp(-b r) + c``."""
 
 
 def from_front(camera: Camera) -> Float[Tensor, " v"]:

@@ -2,6 +2,7 @@
 
 import math
 from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -17,7 +18,7 @@ class Constant:
 
 @dataclass(frozen=True)
 class Linear:
-    """From ``start`` to ``end`` in a straight line between the steps ``begin`` and ``finish``; flat outside."""
+    """From ``start`` to ``end`` in a straight line between steps ``begin`` and ``finish``; flat outside."""
 
     start: float
     end: float
@@ -26,7 +27,9 @@ class Linear:
 
     def __post_init__(self) -> None:
         if self.finish <= self.begin:
-            raise ValueError(f"schedule: got begin {self.begin}, finish {self.finish}; expected finish > begin")
+            raise ValueError(
+                f"schedule: got begin {self.begin}, finish {self.finish}; expected finish > begin"
+            )
 
     def progress(self, step: int) -> float:
         """0 before ``begin``, 1 after ``finish``."""
@@ -48,8 +51,8 @@ class Cosine(Linear):
 class Piecewise:
     """``values[i]`` from step ``steps[i - 1]`` on; ``values`` has one item more than ``steps``."""
 
-    values: list[float]
-    steps: list[int]
+    values: Sequence[float]
+    steps: Sequence[int]
 
     def __post_init__(self) -> None:
         if len(self.values) != len(self.steps) + 1 or sorted(self.steps) != list(self.steps):

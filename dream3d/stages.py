@@ -1,19 +1,26 @@
-"""The stages of a run: coarse field -> mesh -> files."""
+"""The stages of a run: coarse field -> refined mesh (if it is asked for) -> files."""
 
-from collections.abc import Sequence
+import copy
+import shlex
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
-from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig
+from rich.console import Console
 
 from dream3d import checkpoint
-from dream3d.build import accelerators, build, restore, state_of
+from dream3d.build import PriorOf, accelerators, build, build_prior, restore, state_of
 from dream3d.cameras import turntable
+from dream3d.complaints import constructing, restoring
 from dream3d.errors import UserError
-from dream3d.folder import Run, resume, start, write_settings
+from dream3d.folder import Run, resume, start, undone, write_settings
+from dream3d.interrupt import deferred
+from dream3d.mesh.build import Build
 from dream3d.optimize import NonFinite, Setup, Step, optimize
+from dream3d.refine import refined
 from dream3d.render.reference import Reference
 from dream3d.report import manifest
 from dream3d.report.console import Bar, say, summary
@@ -21,6 +28,7 @@ from dream3d.report.metrics_log import MetricsLog
 from dream3d.report.pictures import preview
 from dream3d.report.turntable import write_gif, write_mp4
 from dream3d.report.viewer import write_viewer
+from dream3d.seeding import generator
 from dream3d.types import Image, Mesh
 
 ELEVATION, DISTANCE, FOV_Y = 0.3, 3.2, 0.70  # of the cameras for previews and turntables
@@ -35,51 +43,116 @@ FILES = {
 }
 
 
-def run(settings: DictConfig, overrides: Sequence[str]) -> Path:
+def run(
+    settings: DictConfig,
+    overrides: Sequence[str],
+    prior_of: PriorOf = build_prior,
+    console: Console | None = None,
+) -> Path:
     """From a configuration to a folder of files. Returns the folder.
+
+    ``prior_of`` may hand out a prior already loaded; ``console`` is where progress goes (None: stdout).
 
     Raises:
         UserError: something the user can mend.
-        KeyboardInterrupt: after a checkpoint was saved.
+        KeyboardInterrupt: after a checkpoint was saved and the way to continue was said.
     """
     resumed = settings.resume is not None
     run = resume(settings, overrides) if resumed else start(settings)
+    run.console = console or run.console
     if run.settings.threads:
         torch.set_num_threads(run.settings.threads)
     saved = checkpoint.load(run.folder / "checkpoint.pt") if resumed else None
-    with run.stage("load"):
-        setup = built(run.settings)
-    if saved is not None:
-        restore(setup, saved["state"])
+    with undone(run), run.stage("load"):
+        setup, build_mesh = built(run.settings, prior_of)
+        if saved is not None:
+            restored(run, setup, saved)
     write_settings(run)
     run.watchdog.extend(setup.warnings)
     for warning in run.watchdog.warnings:
         say(run.console, f"warning: {warning}")
-    with run.stage("coarse"):
-        coarse(run, setup, 0 if saved is None else saved["step"])
-    finish(run, setup)
+    try:
+        with run.stage("coarse"):
+            coarse(run, setup, run.step)
+        setup = refine(run, setup, build_mesh, saved)
+        finish(run, setup, build_mesh)
+    except KeyboardInterrupt:
+        word = shlex.quote(f"resume={run.folder}")
+        say(run.console, f"stopped at step {run.step}; continue with: python -m dream3d {word}")
+        raise
     return run.folder
 
 
-def built(settings: DictConfig) -> Setup:
-    """``build``, with what a constructor complains of as one line."""
-    try:
-        return build(settings)
-    except InstantiationException as error:
-        cause: BaseException = error
-        while cause.__cause__ is not None:
-            cause = cause.__cause__
-        raise UserError(str(cause)) from error
-    except ValueError as error:
-        raise UserError(str(error)) from error
+def built(settings: DictConfig, prior_of: PriorOf = build_prior) -> tuple[Setup, Build]:
+    """``build`` and the mesh maker; what is wrong with them, or with t at both ends, is one line."""
+    with constructing():
+        build_mesh = instantiate(settings.mesh)
+        setup = build(settings, prior_of)
+        for step in (0, settings.steps - 1):
+            setup.time(step, 1, len(setup.prior.alpha_bar), generator(settings.seed, step, "time"))
+    return setup, build_mesh
+
+
+def restored(run: Run, setup: Setup, saved: dict[str, Any]) -> None:
+    """Put a checkpoint back. Raises UserError when it is not one of this run, or is beyond its last step."""
+    with restoring():
+        step, state = int(saved["step"]), saved["state"]
+    if step > run.settings.steps:
+        raise UserError(f"steps: got {run.settings.steps}, but the run has made {step}; say a larger number")
+    restore(setup, state)
+    run.step = step
 
 
 def coarse(run: Run, setup: Setup, begin: int) -> None:
-    """Optimise the field(s); log, preview and save on the way; save when interrupted."""
-    total, done = run.settings.steps, begin
+    """Optimise the field(s). A checkpoint is written at the very beginning."""
+    if begin == 0:
+        save(run, setup, 0)  # what an earlier run left in this folder must not be resumed as this one
+    train(
+        run,
+        setup,
+        begin,
+        run.settings.steps,
+        metrics="metrics.jsonl",
+        keep=lambda done: save(run, setup, done),
+    )
+
+
+def refine(run: Run, setup: Setup, build_mesh: Build, saved: dict[str, Any] | None) -> Setup:
+    """Optimise the field(s) as meshes (``refine.py``) and return that setup; without this stage, the same.
+
+    Checkpoints keep what the coarse stage ended with, from which the meshes are made again when resuming."""
+    total = run.settings.refine.steps
+    if total == 0:
+        return setup
+    with run.stage("refine"):
+        made = copy.deepcopy(state_of(setup))
+        with constructing():
+            fine = refined(setup, run.settings, build_mesh.geometry)
+        begin, saved = 0, (saved or {}).get("refine")
+        if saved is not None and run.step == run.settings.steps:
+            restore(fine, saved["state"])
+            begin = int(saved["step"])
+
+        def keep(done: int) -> None:
+            both = {
+                "step": run.settings.steps,
+                "state": made,
+                "refine": {"step": done, "state": state_of(fine)},
+            }
+            checkpoint.save(run.folder / "checkpoint.pt", both)
+
+        train(run, fine, begin, total, metrics="metrics-refine.jsonl", keep=keep)
+    return fine
+
+
+def train(
+    run: Run, setup: Setup, begin: int, total: int, *, metrics: str, keep: Callable[[int], None]
+) -> None:
+    """The loop; log, preview and save (``keep``) on the way, and when interrupted."""
     every = 1 if setup.device.type == "cpu" else 20
     with (
-        MetricsLog(run.folder / "metrics.jsonl", begin, every) as log,
+        deferred() as interrupted,
+        MetricsLog(run.folder / metrics, begin, every) as log,
         Bar(run.console, run.settings.prompt, total, begin) as bar,
     ):
         try:
@@ -89,14 +162,12 @@ def coarse(run: Run, setup: Setup, begin: int) -> None:
                 bar.update(done, step.loss)
                 if done % run.settings.preview_every == 0 or done == total:
                     look(run, setup, done)
-                if done % run.settings.checkpoint_every == 0 or done == total:
+                if done % run.settings.checkpoint_every == 0 or done == total or interrupted():
                     log.flush()
-                    save(run, setup, done)
-        except KeyboardInterrupt:
-            save(run, setup, done)
-            say(run.console, f"stopped at step {done}; continue with: python -m dream3d resume={run.folder}")
-            raise
-        except NonFinite as error:
+                    keep(done)
+                if interrupted():
+                    raise KeyboardInterrupt
+        except (NonFinite, ValueError) as error:
             raise UserError(str(error)) from error
 
 
@@ -108,6 +179,7 @@ def scalars(step: Step) -> dict[str, torch.Tensor]:
 
 def save(run: Run, setup: Setup, done: int) -> None:
     checkpoint.save(run.folder / "checkpoint.pt", {"step": done, "state": state_of(setup)})
+    run.step = done
 
 
 def look(run: Run, setup: Setup, done: int) -> None:
@@ -127,9 +199,8 @@ def sides(setup: Setup, size: int = 128) -> Image:
     return Image(torch.cat([f.colour for f in frames]).cpu(), torch.cat([f.alpha for f in frames]).cpu())
 
 
-def finish(run: Run, setup: Setup) -> None:
+def finish(run: Run, setup: Setup, build_mesh: Callable[..., Mesh]) -> None:
     """Mesh, pictures and viewer of every particle, the manifest, the summary."""
-    build_mesh = instantiate(run.settings.mesh)
     for i, field in enumerate(setup.fields):
         folder = run.folder if i == 0 else run.folder / f"particle-{i}"
         folder.mkdir(exist_ok=True)

@@ -28,6 +28,7 @@ __all__ = [
     "Camera",
     "Distilled",
     "EpsSet",
+    "Explicit",
     "Field",
     "Image",
     "Mesh",
@@ -36,6 +37,7 @@ __all__ = [
     "Samples",
     "Schedule",
     "ScoreModel",
+    "SignedGrid",
     "Surface",
     "Text",
 ]
@@ -127,7 +129,8 @@ class Render:
     ``depth`` is the expected ray distance premultiplied by alpha; ``normal`` is the world-space
     normal premultiplied by alpha, None unless it was asked for. ``weights`` and ``samples`` are
     those of volume rendering (None for meshes) and serve the regularisers; so do ``points``,
-    ``density`` and ``normals`` of the samples (``normals`` only if normals were asked for).
+    ``density`` and ``normals`` of the samples (``normals`` only if normals were asked for). ``mesh`` is
+    what was rasterised, ``grid`` what it was extracted from (None for volumes); both carry gradients.
     """
 
     image: Image
@@ -139,6 +142,22 @@ class Render:
     points: Float[Tensor, "n 3"] | None = None
     density: Float[Tensor, " n"] | None = None
     normals: Float[Tensor, "n 3"] | None = None
+    mesh: "Mesh | None" = None
+    grid: "SignedGrid | None" = None
+
+
+@dataclass(frozen=True)
+class SignedGrid:
+    """Tetrahedra with signed distances (negative inside) at their corners, which are moved by ``offset``.
+
+    ``nodes`` are where the corners are, offsets included; ``spacing`` is the size of the lattice's cells.
+    """
+
+    nodes: Float[Tensor, "n 3"]
+    offset: Float[Tensor, "n 3"]
+    sdf: Float[Tensor, " n"]
+    tets: Int[Tensor, "t 4"]
+    spacing: float
 
 
 @dataclass(frozen=True)
@@ -211,6 +230,27 @@ class Field(Protocol):
 
     def surface(self, x: Float[Tensor, "n 3"]) -> Surface:
         """Density and colour at x."""
+        ...
+
+
+@runtime_checkable
+class Explicit(Protocol):
+    """A field whose surface is a mesh: rendered by ``render/surface.py``, exported as it is."""
+
+    def grid(self) -> SignedGrid | None:
+        """What the mesh is extracted from, with gradient; None for a mesh that came ready."""
+        ...
+
+    def mesh(self) -> Mesh:
+        """The surface, with gradient where it can be trained."""
+        ...
+
+    def density(self, x: Float[Tensor, "n 3"]) -> Float[Tensor, " n"]:
+        """A constant: so that an explicit field is a ``Field`` as well."""
+        ...
+
+    def surface(self, x: Float[Tensor, "n 3"]) -> Surface:
+        """Colour at points of the surface (the density says nothing)."""
         ...
 
 

@@ -48,18 +48,33 @@ def score(setup: Setup, mesh_file: Path) -> dict[str, float]:
 
 
 def reconstruct(mesh: Path, field: str, overrides: list[str]) -> dict[str, float | str]:
-    words = ["prior=renders", f"prior.path={mesh}", f"field={field}", "prompt=x", "experiment=reconstruct", *overrides]
+    words = [
+        "prior=renders",
+        f"prior.path={mesh}",
+        f"field={field}",
+        "prompt=x",
+        "experiment=reconstruct",
+        *overrides,
+    ]
     settings = composed(words)
     begin = time.perf_counter()
     setup = build(settings)
     for _ in optimize(setup, 0, settings.steps):
         pass
     seconds = time.perf_counter() - begin
-    return {"mesh": mesh.stem, "field": field, "steps": settings.steps, "seconds": seconds, **score(setup, mesh)}
+    return {
+        "mesh": mesh.stem,
+        "field": field,
+        "steps": settings.steps,
+        "seconds": seconds,
+        **score(setup, mesh),
+    }
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("meshes", type=Path, nargs="+")
     parser.add_argument("--fields", nargs="+", default=["triplane"])
     parser.add_argument("--out", type=Path)
@@ -69,7 +84,10 @@ def main() -> None:
     for field in args.fields:
         for mesh in args.meshes:
             rows.append(reconstruct(mesh, field, args.set))
-            print(json.dumps({k: round(v, 3) if isinstance(v, float) else v for k, v in rows[-1].items()}), flush=True)
+            print(
+                json.dumps({k: round(v, 3) if isinstance(v, float) else v for k, v in rows[-1].items()}),
+                flush=True,
+            )
     if args.out:
         args.out.write_text(json.dumps(rows, indent=1) + "\n")
 

@@ -43,10 +43,26 @@ class State:
     seconds: float = 0.0
 
     def parameters(self) -> list[nn.Parameter]:
-        return [*self.mini.unet.parameters(), *self.mini.text_encoder.parameters()]
+        return trained(self.mini)
 
 
-def loss_of(mini: Mini, batch: Batch, alpha_bar: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+def trained(mini: Mini) -> list[nn.Parameter]:
+    """The parameters that the stage does not freeze."""
+    both = [*mini.unet.parameters(), *mini.text_encoder.parameters()]
+    return [p for p in both if p.requires_grad]
+
+
+def freeze(mini: Mini, stage: str) -> None:
+    """words: text encoder and template; template: that alone; unet: the rest; both: everything."""
+    for p in mini.unet.parameters():
+        p.requires_grad_(stage in ("unet", "both"))
+    for p in mini.unet.template.parameters():
+        p.requires_grad_(stage != "unet")
+    for p in mini.text_encoder.parameters():
+        p.requires_grad_(stage in ("words", "both"))
+
+
+def loss_of(mini: Mini, batch: Batch, alpha_bar: torch.Tensor, args: argparse.Namespace) -> torch.Tensor:
     """v-prediction loss, ``min(snr + 1, 6) / (snr + 1) |v - v_hat|^2``.
 
     In terms of x0 that is ``min(snr + 1, 6) |x0 - x0_hat|^2``: the clipping of min-SNR (arXiv 2303.09556),
@@ -57,10 +73,14 @@ def loss_of(mini: Mini, batch: Batch, alpha_bar: torch.Tensor, dtype: torch.dtyp
     alpha, sigma = a.sqrt(), (1 - a).sqrt()
     noise = (batch.x_t - alpha * batch.x0) / sigma.clamp(min=1e-4)
     v = (alpha * noise - sigma * batch.x0).to(device)
-    with torch.autocast(device.type, dtype=dtype, enabled=dtype != torch.float32):
+    with torch.autocast(device.type, dtype=args.dtype, enabled=args.dtype != torch.float32):
         text, camera = mini.embed(batch.captions), batch.camera.to(device)
         painted = mini.unet.paint(text, camera)
-        out = mini.unet(batch.x_t.to(device), batch.t.to(device), text, class_labels=camera, painted=painted).sample
+        if args.stage in ("words", "template"):
+            return TEMPLATE * template_loss(painted, batch)
+        out = mini.unet(
+            batch.x_t.to(device), batch.t.to(device), text, class_labels=camera, painted=painted
+        ).sample
     snr = (a / (1 - a).clamp(min=1e-8)).to(device)
     weight = (snr + 1).clamp(max=6) / (snr + 1)
     return (weight * (out.float() - v).square()).mean() + TEMPLATE * template_loss(painted, batch)
@@ -84,7 +104,7 @@ def train_step(state: State, views: Views, alpha_bar: torch.Tensor, args: argpar
     for group in state.optimizer.param_groups:
         group["lr"] = learning_rate(args.lr, state.step, progress)
     batch = views.batch(args.batch, alpha_bar, seed=(args.seed, state.step))
-    loss = loss_of(state.mini, batch, alpha_bar, args.dtype)
+    loss = loss_of(state.mini, batch, alpha_bar, args)
     loss.backward()
     nn.utils.clip_grad_norm_(state.parameters(), 1.0)
     state.optimizer.step()
@@ -98,7 +118,7 @@ def train_step(state: State, views: Views, alpha_bar: torch.Tensor, args: argpar
 def averaged(state: State) -> Mini:
     """A copy of the prior with the averaged weights."""
     mini = copy.deepcopy(state.mini)
-    for p, average in zip([*mini.unet.parameters(), *mini.text_encoder.parameters()], state.ema, strict=True):
+    for p, average in zip(trained(mini), state.ema, strict=True):
         p.data.copy_(average)
     return mini
 
@@ -152,18 +172,26 @@ def load_state(state: State, out: Path) -> None:
     state.ema, state.step, state.seconds = saved["ema"], saved["step"], saved["seconds"]
 
 
-def export(state: State, views: Views, alpha_bar: torch.Tensor, held: list[Batch], losses: list[float], args: argparse.Namespace) -> None:
+def export(
+    state: State,
+    views: Views,
+    alpha_bar: torch.Tensor,
+    held: list[Batch],
+    losses: list[float],
+    args: argparse.Namespace,
+) -> None:
     """Pipeline, sample grid, held-out loss of the average, log line, state."""
     mini = averaged(state)
     mini.unet.eval()
     with torch.no_grad():
-        held_loss = sum(float(loss_of(mini, b, alpha_bar, args.dtype)) for b in held) / max(1, len(held))
+        held_loss = sum(float(loss_of(mini, b, alpha_bar, args)) for b in held) / max(1, len(held))
     grid(mini, args.out / f"grid-{state.step:06d}.png", args.device)
     save_mini(mini, args.out / "pipeline")
     concepts = {c["concept"]: c["nouns"][1:] for c in views.cards}
     (args.out / "pipeline" / "concepts.json").write_text(json.dumps(concepts, indent=1) + "\n")
     save_state(state, args.out)
-    line = {"step": state.step, "minutes": round(state.seconds / 60, 2), "loss": sum(losses) / max(1, len(losses)),
+    line = {"step": state.step, "minutes": round(state.seconds / 60, 2),
+            "loss": sum(losses) / max(1, len(losses)),
             "held_out": held_loss, "images": state.step * args.batch}  # fmt: skip
     with (args.out / "log.jsonl").open("a") as log:
         log.write(json.dumps(line) + "\n")
@@ -176,7 +204,8 @@ def start(args: argparse.Namespace, views: Views) -> State:
     mini = widen(load_mini(args.init), words) if args.init else new_mini(words)
     channels_last(mini.unet.to(args.device))
     mini.text_encoder.to(args.device)
-    parameters = [*mini.unet.parameters(), *mini.text_encoder.parameters()]
+    freeze(mini, args.stage)
+    parameters = trained(mini)
     optimizer = torch.optim.AdamW(parameters, lr=args.lr, betas=(0.9, 0.99), weight_decay=0.01, fused=True)
     state = State(mini, optimizer, [p.detach().clone() for p in parameters])
     if list(args.out.glob("state-*.pt")):
@@ -186,12 +215,17 @@ def start(args: argparse.Namespace, views: Views) -> State:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("views", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--minutes", type=float, default=120)
     parser.add_argument("--export", type=float, default=10, help="minutes between exports")
     parser.add_argument("--init", type=Path, help="start from this prior's weights; new words are added")
+    parser.add_argument(
+        "--stage", choices=("words", "template", "unet", "both"), default="both", help="what is trained"
+    )
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--lr", type=float, default=5e-4)
     parser.add_argument("--ema", type=float, default=0.999)
@@ -217,7 +251,10 @@ def main() -> None:
         # A paused process must not pay for its pause.
         state.seconds += min(5.0, time.perf_counter() - begin)
         if state.step % 100 == 0:
-            print(f"step {state.step} {state.seconds / 60:.1f} min loss {sum(losses[-100:]) / 100:.4f}", flush=True)
+            print(
+                f"step {state.step} {state.seconds / 60:.1f} min loss {sum(losses[-100:]) / 100:.4f}",
+                flush=True,
+            )
         if state.seconds - exported > 60 * args.export:
             export(state, views, alpha_bar, held, losses, args)
             losses, exported = [], state.seconds

@@ -1,6 +1,7 @@
 """A texture from the field's colours."""
 
 from dataclasses import replace
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -59,10 +60,11 @@ def dilate(texture: Float[Tensor, "h w c"], covered: Bool[Tensor, "h w"]) -> Flo
     """Every texel that is not covered gets the colour of the nearest one that is (exact distances)."""
     if not covered.any():
         raise ValueError("dilate: got no covered texel, expected at least 1; the atlas is empty")
-    row, column = ndimage.distance_transform_edt(
+    nearest: Any = ndimage.distance_transform_edt(
         ~covered.numpy(), return_distances=False, return_indices=True
     )
-    return texture[torch.from_numpy(row).long(), torch.from_numpy(column).long()]
+    row, column = torch.from_numpy(nearest).long()
+    return texture[row, column]
 
 
 def seam_error(mesh: Mesh, level: int = 0) -> Float[Tensor, " n"]:

@@ -10,7 +10,10 @@ from dream3d.mesh.colour import visible_colour
 from dream3d.mesh.export import FORMATS, export
 from dream3d.mesh.extract import find_level, isosurface, sample
 from dream3d.mesh.unwrap import unwrap
-from dream3d.types import Field, Mesh
+from dream3d.types import Explicit, Field, Mesh
+
+ON_SURFACE = (0.0, 1e-3, 1)
+"""outside, inside and samples of the colours of an explicit field: at the surface, as it is rendered."""
 
 
 def to_mesh(
@@ -27,14 +30,20 @@ def to_mesh(
     colour_samples: int = 6,
     chunk: int = 262144,
 ) -> Mesh:
-    """A clean mesh with vertex colours and smooth normals; on the CPU, without gradient.
+    """A clean mesh with vertex colours and smooth normals; on the CPU, without gradient. A field that has a
+    mesh already (``types.Explicit``) is asked for it, others for their level set.
 
     Raises:
         EmptyField, SolidField: there is no surface (both are ValueErrors).
         ValueError: a knob out of its range.
     """
-    grid = sample(field, resolution=resolution, chunk=chunk)
-    raw = isosurface(field, grid, find_level(grid, level), refine=refine, chunk=chunk)
+    if isinstance(field, Explicit):
+        outside, inside, colour_samples = ON_SURFACE
+        ready = field.mesh()
+        raw = Mesh(ready.vertices.detach().cpu(), ready.faces.cpu())
+    else:
+        grid = sample(field, resolution=resolution, chunk=chunk)
+        raw = isosurface(field, grid, find_level(grid, level), refine=refine, chunk=chunk)
     mesh = clean(raw, share=share, smoothing=smoothing, faces=faces)
     assert mesh.normals is not None
     colours = visible_colour(
@@ -72,8 +81,9 @@ class Build:
         if unknown:
             raise ValueError(f"mesh.formats: got {unknown}, expected some of {list(FORMATS)}")
         for name, least in (("resolution", 8), ("faces", 4), ("size", 16), ("refine", 0), ("smoothing", 0)):
-            if getattr(self, name) < least:
-                raise ValueError(f"mesh.{name}: got {getattr(self, name)}, expected at least {least}")
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < least:
+                raise ValueError(f"mesh.{name}: got {value}, expected a whole number, at least {least}")
 
     def geometry(self, field: Field) -> Mesh:
         """``to_mesh`` with these knobs."""
@@ -93,13 +103,15 @@ class Build:
 
     def textured(self, mesh: Mesh, field: Field) -> Mesh:
         """``unwrap`` and ``bake`` with these knobs."""
+        depths = (self.outside, self.inside, self.colour_samples)
+        outside, inside, samples = ON_SURFACE if isinstance(field, Explicit) else depths
         return bake(
             unwrap(mesh, size=self.size, padding=self.padding),
             field,
             size=self.size,
-            outside=self.outside,
-            inside=self.inside,
-            samples=self.colour_samples,
+            outside=outside,
+            inside=inside,
+            samples=samples,
             chunk=self.chunk,
         )
 

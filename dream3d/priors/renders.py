@@ -52,7 +52,9 @@ class Renders:
     def eps(self, x_t: Float[Tensor, "b 4 h w"], t: Int[Tensor, " b"], text: Text) -> EpsSet:
         """The exact noise prediction; cond and null are the same."""
         if text.camera is None:
-            raise ValueError("priors/renders.py needs Text.camera: got None; build the text with prompts.Table")
+            raise ValueError(
+                "priors/renders.py needs Text.camera: got None; build the text with prompts.Table"
+            )
         known = self.pictures(text.camera).to(x_t)
         alpha_bar = self.alpha_bar.to(x_t)[t]
         alpha, sigma = alpha_bar.sqrt()[:, None], (1 - alpha_bar).sqrt()[:, None]
@@ -73,9 +75,15 @@ def cosine_alpha_bar(steps: int = 1000) -> Float[Tensor, " T"]:
 
 
 def load(*, path: str, resolution: int = 64) -> Renders:
-    """The prior over one mesh file, or over all GLB, OBJ and PLY files of a folder (fitted into the unit ball)."""
+    """The prior over one mesh file, or all GLB, OBJ and PLY files of a folder (fitted into the unit ball)."""
     place = Path(path).expanduser()
-    files = sorted(f for f in place.rglob("*") if f.suffix.lower() in {".glb", ".obj", ".ply"}) if place.is_dir() else [place]
+    if resolution < 8:
+        raise UserError(f"prior.resolution: got {resolution}, expected at least 8 pixels")
+    files = [place]
+    if place.is_dir():
+        files = sorted(f for f in place.rglob("*") if f.suffix.lower() in {".glb", ".obj", ".ply"})
     if not files or not files[0].is_file():
-        raise UserError(f"prior.path: got '{path}', expected a mesh file or a folder of .glb, .obj, .ply files")
+        raise UserError(
+            f"prior.path: got '{path}', expected a mesh file or a folder of .glb, .obj, .ply files"
+        )
     return Renders([load_mesh(file) for file in files], cosine_alpha_bar(), resolution)

@@ -32,7 +32,7 @@ def face_normals(vertices: Float[Tensor, "v 3"], faces: Int[Tensor, "f 3"]) -> F
 def soft_shading(
     normal: Float[Tensor, "n 3"], view: Float[Tensor, "n 3"], light: Float[Tensor, "3"], ambient: float
 ) -> Float[Tensor, " n"]:
-    """``ambient + (1 - ambient) n.l`` with the normal turned towards the viewer (``view`` points away from him)."""
+    """``ambient + (1 - ambient) n.l`` with the normal turned to the viewer (``view`` points away)."""
     facing = torch.where((normal * view).sum(-1, keepdim=True) > 0, -normal, normal)
     return ambient + (1 - ambient) * (facing @ light)
 

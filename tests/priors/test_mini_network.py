@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from dream3d.cameras import flatten, orbit, pixel_rays, turntable
-from dream3d.priors.mini.network import MiniUNet, camera_features, patch_rays
+from dream3d.priors.mini.network import SPREAD, MiniUNet, camera_features, gaussian_v, patch_rays
 
 
 def tiny() -> MiniUNet:
@@ -78,3 +78,17 @@ def test_camera_features_are_periodic_in_azimuth(azimuth):
 
     assert torch.allclose(at(azimuth), at(azimuth + 2 * torch.pi), atol=1e-4)
     assert not torch.allclose(at(azimuth), at(azimuth + torch.pi), atol=0.1)
+
+
+def test_the_gaussian_part_is_the_exact_v_round_the_template():
+    t = torch.tensor([50.0, 500.0, 950.0])
+    angle = ((t + 1) / 1000 + 0.008) / 1.008 * torch.pi / 2
+    alpha, sigma = angle.cos()[:, None, None, None], angle.sin()[:, None, None, None]
+    painted = torch.rand(3, 4, 16, 16, generator=torch.Generator().manual_seed(0))
+    x_t = torch.randn(3, 4, 16, 16, generator=torch.Generator().manual_seed(1))
+    mean, s2 = 2 * painted - 1, SPREAD**2
+    x0 = mean + alpha * s2 / (alpha**2 * s2 + sigma**2) * (x_t - alpha * mean)  # the Gaussian posterior mean
+    eps = (x_t - alpha * x0) / sigma
+    found = gaussian_v(x_t, t, painted, flatten(turntable(3, 0.2, 3.0, 0.7, 16)))
+    assert torch.allclose(found, alpha * eps - sigma * x0, atol=1e-4)
+    assert float(gaussian_v(x_t, t, painted, torch.zeros(3, 17)).abs().max()) == 0

@@ -33,7 +33,9 @@ def test_posterior_mean_has_the_right_limits():
     candidates = torch.tensor([[0.0, 0.0], [1.0, 1.0]])
     near = posterior_mean(torch.tensor([0.9, 0.9]), candidates, 1.0, 0.05)
     assert torch.allclose(near, candidates[1], atol=1e-4)
-    assert torch.allclose(posterior_mean(torch.zeros(2), candidates, 1e-4, 1.0), torch.full((2,), 0.5), atol=1e-3)
+    assert torch.allclose(
+        posterior_mean(torch.zeros(2), candidates, 1e-4, 1.0), torch.full((2,), 0.5), atol=1e-3
+    )
     # closed form for two points on a line: a logistic function of x_t
     x, alpha, sigma = torch.tensor([0.3, 0.1]), 0.7, 0.5
     odds = float(((x - 0).square().sum() - (x - alpha).square().sum()) / (2 * sigma**2))
@@ -67,7 +69,9 @@ def test_colour_words_only_go_to_models_that_can_have_them():
     rng = np.random.default_rng(0)
     for _ in range(500):
         _, colour, fitting = compose([plain, CARD], rng)
-        assert fitting == ([1] if colour not in (None, "blue") else [0, 1]) or colour is None or colour == "blue"
+        assert (
+            fitting == ([1] if colour not in (None, "blue") else [0, 1]) or colour is None or colour == "blue"
+        )
 
 
 def test_every_caption_word_is_in_the_vocabulary():
@@ -95,8 +99,8 @@ def folder(tmp_path):
         rgba = torch.cat((image.colour, image.alpha), -1)[0]
         views.append((torch.cat((rgba, torch.zeros(16, 16, 4)), -1) * 255).byte().numpy())
         cameras.append(flatten(camera).numpy())
-    np.savez(tmp_path / "views-000.npz", views=np.stack(views), asset=np.array([0, 1]), group=np.array([0, 0]),
-             camera=cameras[0])  # fmt: skip
+    kinds = {"asset": np.array([0, 1]), "group": np.array([0, 0])}
+    np.savez(tmp_path / "views-000.npz", views=np.stack(views), camera=cameras[0], **kinds)
     cards = [{**CARD, "number": i, "recolor": False, "color": None} for i in range(2)]
     (tmp_path / "assets.json").write_text(json.dumps(cards))
     return tmp_path

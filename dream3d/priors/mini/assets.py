@@ -51,7 +51,9 @@ def packed_assets(folder: Path, wanted: dict[str, Any], tier: int) -> dict[str, 
     return {concept: models for concept, models in concepts.items() if models}
 
 
-def _packed_asset(shard: dict[str, Any], row: dict[str, Any], concept: str, spec: dict[str, Any], number: int) -> Asset:
+def _packed_asset(
+    shard: dict[str, Any], row: dict[str, Any], concept: str, spec: dict[str, Any], number: int
+) -> Asset:
     r = row["row"]
     (v0, v1), (f0, f1) = shard["vertex_offset"][r : r + 2], shard["face_offset"][r : r + 2]
     vertices = torch.from_numpy(shard["vertices"][v0:v1] / 32767.5 - 1).float()

@@ -25,6 +25,7 @@ COLOURS = {
 }
 STYLES = ("low poly", "voxel", "realistic", "cartoon")
 FRAMES = ("a {}", "a {}", "{}", "a photo of a {}", "a 3d render of a {}", "a 3d model of a {}", "the {}")
+COLOURED = 0.6  # share of captions that may name a colour (where a model can have it)
 ALWAYS_TRAINED = {("red", "car")}
 
 
@@ -38,13 +39,11 @@ def fits_colour(card: dict[str, Any], colour: str) -> bool:
     return bool(card["recolor"]) or card["color"] == colour
 
 
-def compose(
-    cards: Sequence[dict[str, Any]], rng: np.random.Generator
-) -> tuple[str, str | None, list[int]]:
+def compose(cards: Sequence[dict[str, Any]], rng: np.random.Generator) -> tuple[str, str | None, list[int]]:
     """A caption for one concept's models: (caption, colour word or None, the indices it fits)."""
     noun = str(rng.choice(cards[0]["nouns"]))
     fitting, words, colour = list(range(len(cards))), [noun], None
-    if rng.random() < 0.35:
+    if rng.random() < COLOURED:
         named = str(rng.choice(list(COLOURS)))
         coloured = [i for i in fitting if fits_colour(cards[i], named)]
         if coloured and not held_out(named, cards[0]["concept"]):

@@ -13,11 +13,13 @@ Three things make it learn fast for its size (docs/LOG.md has the measurements):
   nearest to the origin), so that "where am I looking" need not be inferred.
 * The text alone makes a coarse feature volume that is rendered at the camera and shown to the UNet
   (``template.py``): at high noise the best answer depends on text and camera alone, and a volume
-  learns "this thing, seen from there" from few views.
+  learns "this thing, seen from there" from few views. The network predicts what is missing to the exact
+  answer for Gaussian pictures round the template.
 """
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -33,6 +35,7 @@ CAMERA_SIZE = 17
 AZIMUTH_HARMONICS = 6
 ELEVATION_HARMONICS = 3
 RAY_FEATURES = 12
+SPREAD = 0.25  # of pictures round the template, in units of [-1, 1]
 
 
 def time_features(t: Float[Tensor, " b"], width: int) -> Float[Tensor, "b width"]:
@@ -87,8 +90,26 @@ def channels_last(network: nn.Module) -> nn.Module:
     """The same network with its 2D convolutions in the memory order that CPUs and tensor cores prefer."""
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
-            module.to(memory_format=torch.channels_last)
+            module.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     return network
+
+
+def gaussian_v(
+    x_t: Float[Tensor, "b 4 h w"],
+    t: Float[Tensor, " b"],
+    painted: Float[Tensor, "b 4 p p"],
+    camera: Float[Tensor, "b 17"],
+) -> Float[Tensor, "b 4 h w"]:
+    """The exact v if pictures were N(m, s^2 I) round the template m; the network only adds what is missing.
+
+    With the cosine schedule, ``v = sigma (alpha (1 - s^2) x_t - m) / (alpha^2 s^2 + sigma^2)``.
+    At high noise this is the template itself, at low noise x_t; without a camera it is left out.
+    """
+    angle = ((t + 1) / 1000 + 0.008) / 1.008 * (math.pi / 2)
+    alpha, sigma = angle.cos().clamp(min=0)[:, None, None, None], angle.sin()[:, None, None, None]
+    mean = 2 * F.interpolate(painted.float(), size=x_t.shape[-2:], mode="bilinear") - 1
+    v = sigma * (alpha * (1 - SPREAD**2) * x_t.float() - mean) / (alpha.square() * SPREAD**2 + sigma.square())
+    return v * (camera.abs().sum(dim=1) > 0).to(v.dtype)[:, None, None, None]
 
 
 class ResBlock(nn.Module):
@@ -102,7 +123,7 @@ class ResBlock(nn.Module):
         self.norm2 = nn.GroupNorm(channels // 16, channels)
         self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
         nn.init.zeros_(self.conv2.weight)
-        nn.init.zeros_(self.conv2.bias)
+        nn.init.zeros_(self.conv2.bias)  # pyright: ignore[reportArgumentType]
 
     def forward(self, x: Float[Tensor, "b c h w"], emb: Float[Tensor, "b e"]) -> Float[Tensor, "b c h w"]:
         scale, shift = self.modulation(emb)[:, :, None, None].chunk(2, dim=1)
@@ -202,7 +223,7 @@ class MiniUNet(ModelMixin, ConfigMixin):
         self.norm_out = nn.GroupNorm(c1 // 16, c1)
         self.conv_out = nn.Conv2d(c1, pixels, 3, padding=1)
         nn.init.zeros_(self.conv_out.weight)
-        nn.init.zeros_(self.conv_out.bias)
+        nn.init.zeros_(self.conv_out.bias)  # pyright: ignore[reportArgumentType]
 
     def condition(
         self, t: Float[Tensor, " b"], text: Float[Tensor, "b l e"], camera: Float[Tensor, "b 17"]
@@ -218,11 +239,10 @@ class MiniUNet(ModelMixin, ConfigMixin):
             emb = emb + layer(F.silu(emb))
         return F.silu(emb)
 
-    def paint(
-        self, text: Float[Tensor, "b l e"], camera: Float[Tensor, "b 17"]
-    ) -> Float[Tensor, "b 9 p p"]:
+    def paint(self, text: Float[Tensor, "b l e"], camera: Float[Tensor, "b 17"]) -> Float[Tensor, "b 9 p p"]:
         """The template at the camera, at twice the patch grid; zeros where no camera is given."""
-        size = 2 * self.config.sample_size // self.config.patch
+        config: Any = self.config
+        size = 2 * config.sample_size // config.patch
         # Views of one prompt share its volume (rows are equal in runs).
         new = torch.ones(len(text), dtype=torch.bool, device=text.device)
         new[1:] = (text[1:] != text[:-1]).flatten(1).any(dim=1)
@@ -246,12 +266,15 @@ class MiniUNet(ModelMixin, ConfigMixin):
         """
         b = sample.shape[0]
         t = torch.as_tensor(timestep, device=sample.device).float().expand(b)
-        camera = sample.new_zeros(b, CAMERA_SIZE, dtype=torch.float32) if class_labels is None else class_labels
+        camera = (
+            sample.new_zeros(b, CAMERA_SIZE, dtype=torch.float32) if class_labels is None else class_labels
+        )
         camera = camera.float()
         emb = self.condition(t, encoder_hidden_states, camera)
         if painted is None:
             painted = self.paint(encoder_hidden_states, camera)
-        x = F.pixel_unshuffle(sample, self.config.patch)
+        patch: int = self.config.patch  # pyright: ignore[reportAttributeAccessIssue]
+        x = F.pixel_unshuffle(sample, patch)
         rays = patch_rays(camera, x.shape[-1]).to(x.dtype)
         x = torch.cat((x, rays, F.pixel_unshuffle(painted, 2).to(x.dtype)), dim=1)
         x = self.conv_in(x.to(memory_format=torch.channels_last))
@@ -264,5 +287,6 @@ class MiniUNet(ModelMixin, ConfigMixin):
         x = self.decoder[1](x, emb, text)
         x = F.interpolate(self.grow[0](x), scale_factor=2.0, mode="nearest") + self.join[0](fine)
         x = self.decoder[0](x, emb, text)
-        v = F.pixel_shuffle(self.conv_out(F.silu(self.norm_out(x))), self.config.patch)
+        v = F.pixel_shuffle(self.conv_out(F.silu(self.norm_out(x))), patch)
+        v = v + gaussian_v(sample, t, painted[:, :4], camera).to(v.dtype)
         return UNet2DConditionOutput(sample=v) if return_dict else (v,)

@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from diffusers import DDIMScheduler
@@ -44,8 +45,8 @@ def word_tokenizer(words: list[str]) -> PreTrainedTokenizerFast:
     ])  # fmt: skip
     tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, pad_token=PAD, unk_token=UNKNOWN, eos_token=PAD, model_max_length=MAX_WORDS,
-        padding_side="left",
+        tokenizer_object=tokenizer, pad_token=PAD, unk_token=UNKNOWN, eos_token=PAD,
+        model_max_length=MAX_WORDS, padding_side="left",
     )  # fmt: skip
 
 
@@ -53,21 +54,22 @@ def new_mini(words: list[str], width: int = 256, image_size: int = 64) -> Mini:
     """Untrained weights. The alpha_bar schedule is the cosine one (arXiv 2102.09672), v-prediction."""
     text = CLIPTextConfig(
         vocab_size=len(words) + 2, hidden_size=width, intermediate_size=2 * width, num_hidden_layers=2,
-        num_attention_heads=4, max_position_embeddings=MAX_WORDS, eos_token_id=0, bos_token_id=0, pad_token_id=0,
-        projection_dim=width,
+        num_attention_heads=4, max_position_embeddings=MAX_WORDS, eos_token_id=0, bos_token_id=0,
+        pad_token_id=0, projection_dim=width,
     )  # fmt: skip
     scheduler = DDIMScheduler(
-        beta_schedule="squaredcos_cap_v2", prediction_type="v_prediction", clip_sample=False, set_alpha_to_one=True,
-        timestep_spacing="trailing",
+        beta_schedule="squaredcos_cap_v2", prediction_type="v_prediction", clip_sample=False,
+        set_alpha_to_one=True, timestep_spacing="trailing",
     )  # fmt: skip
     unet = MiniUNet(sample_size=image_size, text_width=width)
     encoder = CLIPTextModel(text)
-    spread(encoder.get_input_embeddings().weight)
+    words_in: Any = encoder.get_input_embeddings()
+    spread(words_in.weight)
     return Mini(unet, encoder, word_tokenizer(words), scheduler)
 
 
 def spread(embedding: Tensor) -> None:
-    """Word vectors of unit scale: with CLIP's 0.02 they drown in what all captions share, and text is learned late."""
+    """Word vectors of unit scale: with CLIP's 0.02 they drown in what all captions share."""
     torch.nn.init.normal_(embedding, std=1.0)
 
 
@@ -77,7 +79,7 @@ def load_mini(folder: Path) -> Mini:
         MiniUNet.from_pretrained(folder / "unet", torch_dtype=torch.float32),
         CLIPTextModel.from_pretrained(folder / "text_encoder", dtype=torch.float32),
         PreTrainedTokenizerFast.from_pretrained(folder / "tokenizer"),
-        DDIMScheduler.from_pretrained(folder / "scheduler"),
+        DDIMScheduler.from_pretrained(folder / "scheduler"),  # pyright: ignore[reportArgumentType]
     )
 
 
@@ -89,7 +91,8 @@ def widen(mini: Mini, words: list[str]) -> Mini:
     if new:
         mini.tokenizer = word_tokenizer(old + new)
         mini.text_encoder.resize_token_embeddings(len(old) + len(new) + 2, mean_resizing=False)
-        spread(mini.text_encoder.get_input_embeddings().weight.data[-len(new) :])
+        words_in: Any = mini.text_encoder.get_input_embeddings()
+        spread(words_in.weight.data[-len(new) :])
     return mini
 
 
@@ -97,6 +100,8 @@ def save_mini(mini: Mini, folder: Path) -> None:
     """Write the diffusers layout, weights in float16."""
     mini.unet.half().save_pretrained(folder / "unet")
     mini.text_encoder.half().save_pretrained(folder / "text_encoder")
+    for part in ("unet", "text_encoder"):
+        forget_origin(folder / part / "config.json")
     mini.tokenizer.save_pretrained(folder / "tokenizer")
     mini.scheduler.save_pretrained(folder / "scheduler")
     index = {
@@ -107,3 +112,10 @@ def save_mini(mini: Mini, folder: Path) -> None:
         "unet": ["dream3d.priors.mini.network", "MiniUNet"],
     }
     (folder / "model_index.json").write_text(json.dumps(index, indent=2) + "\n")
+
+
+def forget_origin(file: Path) -> None:
+    """Drop the path that a configuration was loaded from."""
+    config = json.loads(file.read_text())
+    config.pop("_name_or_path", None)
+    file.write_text(json.dumps(config, indent=2) + "\n")

@@ -1,5 +1,7 @@
 """Pictures drawn from the embedded prior by DDIM (arXiv 2010.02502), for grids and judgement."""
 
+from typing import Any, cast
+
 import torch
 from jaxtyping import Float
 from torch import Generator, Tensor
@@ -17,13 +19,14 @@ def ddim(
     steps: int = 30,
 ) -> Float[Tensor, "b 4 h w"]:
     """RGBA samples in [0, 1], guided on the text (``null + scale (cond - null)``, camera kept)."""
-    size = mini.unet.config.sample_size
+    config: Any = mini.unet.config
+    size, scheduler = config.sample_size, cast(Any, mini.scheduler)
     device = camera.device
     x = torch.randn(len(captions), 4, size, size, generator=generator).to(device)
     text = torch.cat((mini.embed(captions), mini.embed([""] * len(captions))))
-    mini.scheduler.set_timesteps(steps)
-    for t in mini.scheduler.timesteps:
+    scheduler.set_timesteps(steps)
+    for t in scheduler.timesteps:
         both = mini.unet(torch.cat((x, x)), t, text, class_labels=torch.cat((camera, camera))).sample
         cond, null = both.chunk(2)
-        x = mini.scheduler.step(null + scale * (cond - null), t, x).prev_sample
+        x = scheduler.step(null + scale * (cond - null), t, x).prev_sample
     return (x / 2 + 0.5).clamp(0, 1)

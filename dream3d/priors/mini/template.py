@@ -36,7 +36,8 @@ class Template(nn.Module):
 
     def forward(self, text: Float[Tensor, "n l e"]) -> Float[Tensor, "n c z y x"]:
         """Raw values of the cells: density, colour, features."""
-        words = torch.cat((text[:, -1], 3 * text.mean(dim=1)), dim=-1).to(self.mix[0].weight.dtype)
+        dtype = next(self.mix.parameters()).dtype
+        words = torch.cat((text[:, -1], 3 * text.mean(dim=1)), dim=-1).to(dtype)
         x = self.mix(words).unflatten(1, (-1, 4, 4, 4))
         for layer in self.up:
             x = layer(F.interpolate(F.silu(x), scale_factor=2.0, mode="nearest"))
@@ -52,14 +53,19 @@ class Template(nn.Module):
         """Emission and absorption along each ray, in float32; view i looks at volume ``which[i]``."""
         origin = camera[:, :16].unflatten(-1, (4, 4))[:, :3, 3]
         distance = origin.norm(dim=-1)[:, None, None, None]
-        along = distance - 1 + (torch.arange(SAMPLES, device=camera.device) + 0.5)[:, None, None] * (2 / SAMPLES)
+        along = (
+            distance - 1 + (torch.arange(SAMPLES, device=camera.device) + 0.5)[:, None, None] * (2 / SAMPLES)
+        )
         points = origin[:, None, None, None] + along[..., None] * direction.permute(0, 2, 3, 1)[:, None]
         cells = self._at(volume.float(), which, points)
-        alpha = 1 - torch.exp(-8 * F.softplus(cells[:, 0] - 2) * (2 / SAMPLES))
+        inside = (points.square().sum(-1) < 1).to(cells.dtype)
+        alpha = 1 - torch.exp(-10 * inside * F.softplus(cells[:, 0] - 1) * (2 / SAMPLES))
         through = torch.cumprod(1 - alpha + 1e-6, dim=1)
         weight = alpha * torch.cat((torch.ones_like(through[:, :1]), through[:, :-1]), dim=1)
         depth = (along - distance).expand_as(alpha)[:, None]
-        values = torch.cat((cells[:, 1:4].sigmoid(), torch.ones_like(depth), cells[:, 4:].tanh(), depth), dim=1)
+        values = torch.cat(
+            (cells[:, 1:4].sigmoid(), torch.ones_like(depth), cells[:, 4:].tanh(), depth), dim=1
+        )
         return (weight[:, None] * values).sum(dim=2)
 
     @staticmethod

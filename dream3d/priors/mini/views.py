@@ -23,7 +23,7 @@ from dream3d.priors.mini.captions import COLOURS, compose
 
 @dataclass(frozen=True)
 class Batch:
-    """``x_t``, its target and the ``mean`` of all that fits, in [-1, 1]; captions and cameras ("" and zeros: dropped)."""
+    """``x_t``, target and ``mean`` of all that fits, in [-1, 1]; captions and cameras (empty: dropped)."""
 
     x_t: Float[Tensor, "b 4 h w"]
     x0: Float[Tensor, "b 4 h w"]
@@ -100,7 +100,9 @@ class Views:
             pictures, camera = pictures[:, :, ::-1], mirrored(camera)
         return caption, pictures, camera
 
-    def batch(self, size: int, alpha_bar: Float[Tensor, " T"], seed: tuple[int, int], drop: float = 0.1) -> Batch:
+    def batch(
+        self, size: int, alpha_bar: Float[Tensor, " T"], seed: tuple[int, int], drop: float = 0.1
+    ) -> Batch:
         """A training batch; ``drop`` is the chance to lose the text, and likewise the camera."""
         rng = np.random.default_rng(seed)
         t = torch.from_numpy(((np.arange(size) + rng.random(size)) / size * len(alpha_bar)).astype(np.int64))

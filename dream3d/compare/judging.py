@@ -1,0 +1,77 @@
+"""What the pictures of a result say: is it what the words say, has it one front, how do seeds differ?"""
+
+import re
+from collections.abc import Mapping, Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from dream3d.compare.clip import Clip
+from dream3d.compare.measure import Values
+from dream3d.metrics.diversity import diversity
+from dream3d.metrics.janus import janus, pixel_features, repeats
+from dream3d.metrics.judge import Judge
+from dream3d.metrics.r_precision import cosine_similarity, r_precision, rank
+from dream3d.types import Image
+
+GREY = 0.5
+SIDES, DOZEN = slice(None, None, 3), slice(None, None, 2)
+"""Of the 24 views."""
+
+
+def over_grey(views: Image) -> Float[Tensor, "n h w 3"]:
+    """Neither light nor dark objects vanish on grey."""
+    return views.over(torch.full((1, 1, 1, 3), GREY))
+
+
+def judged(views: Image, prompt: str, judge: Judge | str) -> Values:
+    """R-precision and mean rank of the prompt's concept among the judge's, over the eight sides."""
+    names = ("judge_precision", "judge_rank")
+    if isinstance(judge, str):
+        return dict.fromkeys(names, judge)
+    concept = concept_of(prompt, judge.concepts)
+    if concept is None:
+        return dict.fromkeys(names, "the prompt names no concept of the judge")
+    logits = judge.logits(Image(views.colour[SIDES], views.alpha[SIDES]))
+    true = torch.full((len(logits),), judge.concepts.index(concept))
+    return {"judge_precision": r_precision(logits, true), "judge_rank": rank(logits, true).mean().item()}
+
+
+def concept_of(prompt: str, concepts: Sequence[str]) -> str | None:
+    """The longest concept that stands in the prompt as whole words.
+
+    >>> concept_of("a red fire truck", ["truck", "fire truck", "red"])
+    'fire truck'
+    """
+    inside = [c for c in concepts if re.search(rf"\b{re.escape(c.lower())}\b", prompt.lower())]
+    return max(inside, key=len, default=None)
+
+
+def clip_scores(views: Image, prompt: str, captions: Sequence[str], clip: Clip | None) -> Values:
+    """CLIP score (100 cosine) and R-precision of the prompt among the captions, over the eight sides."""
+    names = ("clip_score", "clip_precision")
+    if clip is None:
+        return dict.fromkeys(names, "no CLIP was given (clip=folder); none is downloaded")
+    similarity = cosine_similarity(clip.images(over_grey(views)[SIDES]), clip.texts(list(captions)))
+    own = captions.index(prompt)
+    found: Values = {"clip_score": 100 * similarity[:, own].mean().item()}
+    if len(captions) < 2:
+        return {**found, "clip_precision": "one prompt alone has no distractors"}
+    true = torch.full((len(similarity),), own)
+    return {**found, "clip_precision": r_precision(similarity, true)}
+
+
+def janus_score(views: Image) -> Values:
+    """The Janus score of pixels, 12 views; without a trusted object, natural symmetry counts too."""
+    pictures = over_grey(views)[DOZEN]
+    found = repeats(pixel_features(pictures, 16), pixel_features(pictures.flip(2), 16))
+    return {"janus": janus(found, torch.zeros_like(found))}
+
+
+def seed_diversity(views: Mapping[int, Image]) -> float | str:
+    """Root mean square difference of pixels (eight sides, 16 x 16), mean over all pairs of seeds."""
+    if len(views) < 2:
+        return "one seed alone"
+    features = torch.stack([pixel_features(over_grey(v)[SIDES], 16).flatten() for v in views.values()])
+    return diversity(features / features.shape[1] ** 0.5)

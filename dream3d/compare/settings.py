@@ -1,0 +1,153 @@
+"""What a comparison is told: its own keys (``conf/compare.yaml`` explains them); the rest is for the runs.
+
+No torch here: a wrong command must fail at once.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import QuotedString
+from hydra.errors import HydraException
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from dream3d import config as configuration
+from dream3d.errors import UserError
+
+LAUNCHER = "hydra"
+
+
+@dataclass
+class Settings:
+    """Keys of a comparison."""
+
+    prompt: Any = ""
+    prompt_file: str | None = None
+    benchmark: str | None = None
+    seeds: list[int] = field(default_factory=list)
+    axis: Any = None
+    values: Any = None
+    runs: list[str] | None = None
+    out: str = "report"
+    time: str = "shared"
+    retry: bool = False
+    workers: int = 2
+    clip: str | None = None
+    reference: str | None = None
+    noise_at: list[float] = field(default_factory=list)
+    noises: int = 8
+    picture: int = 128
+    run: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Request:
+    """A command taken apart: the comparison's own settings, words for every run, words for Hydra's
+    launchers, and the axes that were given as ``group=[a, b]``."""
+
+    settings: Settings
+    words: tuple[str, ...]
+    launcher: tuple[str, ...]
+    axes: dict[str, list[str]]
+
+
+def read(words: Sequence[str]) -> Request:
+    """Take a command apart. Raises UserError with got, expected, fix."""
+    own = OmegaConf.merge(
+        OmegaConf.structured(Settings), OmegaConf.load(configuration.folder() / "compare.yaml")
+    )
+    rest, launcher, axes = [], [], {}
+    for word in words:
+        key, equals, _ = word.partition("=")
+        if not equals:
+            raise UserError(f"got '{word}', expected key=value; see conf/compare.yaml for the keys")
+        if key in Settings.__dataclass_fields__:
+            try:
+                own = OmegaConf.merge(own, {key: value_of(word)})
+            except OmegaConfBaseException as error:
+                reason = str(error).splitlines()[0]
+                raise UserError(f"{key}: {reason}; see conf/compare.yaml for what it takes") from error
+        elif key.split(".")[0].split("/")[0] == LAUNCHER:
+            launcher.append(word)
+        elif (configuration.folder() / key).is_dir() and isinstance(value_of(word), list):
+            axes[key] = [str(v) for v in value_of(word)]
+        else:
+            rest.append(word)
+    settings = cast(Settings, OmegaConf.to_object(own))
+    check(settings)
+    return Request(settings, (*settings.run, *rest), tuple(launcher), axes)
+
+
+def value_of(word: str) -> Any:
+    """The value of ``key=value`` by Hydra's grammar; text that the grammar refuses stays text."""
+    try:
+        value = OverridesParser.create().parse_override(word).value()
+    except HydraException:
+        return word.partition("=")[2]
+    if isinstance(value, list):
+        return [plain(item) for item in value]
+    known = value is None or isinstance(value, str | int | float | bool | dict | QuotedString)
+    return plain(value) if known else word.partition("=")[2]
+
+
+def plain(value: Any) -> Any:
+    """Without Hydra's own string class."""
+    if isinstance(value, list):
+        return [plain(item) for item in value]
+    return value.text if isinstance(value, QuotedString) else value
+
+
+def check(settings: Settings) -> None:
+    """Raise UserError for values that cannot work."""
+    if settings.time not in ("shared", "own"):
+        raise UserError(f"time: got '{settings.time}', expected shared or own")
+    if not settings.seeds or len(set(settings.seeds)) < len(settings.seeds) or min(settings.seeds) < 0:
+        raise UserError(
+            f"seeds: got {settings.seeds}, expected different whole numbers >= 0, as seeds=[0,1,2]"
+        )
+    for name, least in (("workers", 1), ("noises", 2), ("picture", 16)):
+        if getattr(settings, name) < least:
+            raise UserError(f"{name}: got {getattr(settings, name)}, expected a whole number >= {least}")
+    if any(not 0 <= u < 1 for u in settings.noise_at):
+        raise UserError(f"noise_at: got {settings.noise_at}, expected fractions of T in [0, 1)")
+    if settings.reference is not None and not Path(settings.reference).expanduser().exists():
+        raise UserError(
+            f"reference: got '{settings.reference}', which does not exist; give a mesh file or a folder"
+        )
+
+
+def prompts(settings: Settings) -> list[str]:
+    """All prompts in order, each once. Raises UserError when there is none."""
+    given = settings.prompt if isinstance(settings.prompt, list) else [settings.prompt]
+    found = [str(p) for p in given if str(p).strip()]
+    if settings.prompt_file is not None:
+        found += lines(Path(settings.prompt_file).expanduser())
+    if settings.benchmark is not None:
+        found += benchmark(settings.benchmark)
+    if not found:
+        raise UserError(
+            'prompt: got an empty text, expected a description; say prompt="a corgi" or benchmark=mini40'
+        )
+    return list(dict.fromkeys(found))
+
+
+def lines(file: Path) -> list[str]:
+    """The lines of a text file that are neither empty nor comments."""
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"prompt_file: got '{file}', expected a text file with one prompt a line") from error
+    return [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#")]
+
+
+def benchmark(name: str) -> list[str]:
+    """The prompts of ``conf/benchmark/<name>.yaml``."""
+    folder = configuration.folder() / "benchmark"
+    known = sorted(file.stem for file in folder.glob("*.yaml"))
+    if name not in known:
+        raise UserError(f"benchmark: got '{name}', expected one of: {', '.join(known)}")
+    groups = OmegaConf.load(folder / f"{name}.yaml").prompts
+    return [str(p) for group in groups for p in ([group] if isinstance(group, str) else group)]

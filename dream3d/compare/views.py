@@ -1,0 +1,67 @@
+"""The exported mesh once round, as the report shows it and as the metrics see it."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import trimesh
+from PIL import Image as Pillow
+from trimesh.visual import TextureVisuals
+
+from dream3d.cameras import turntable
+from dream3d.mesh.load import load_mesh
+from dream3d.render.reference import Reference
+from dream3d.report.files import replacing
+from dream3d.report.pictures import to_bytes
+from dream3d.stages import DISTANCE, ELEVATION, FOV_Y
+from dream3d.types import Image, Mesh
+
+VIEWS = 24
+"""Every third are the eight sides; every second the twelve that the Janus score wants."""
+
+
+def mesh_file(folder: Path) -> Path | None:
+    """The mesh a run exported, the one with a texture first."""
+    files = (folder / f"mesh.{kind}" for kind in ("glb", "obj", "ply", "stl"))
+    return next((file for file in files if file.is_file()), None)
+
+
+def exported(file: Path) -> Mesh:
+    """A mesh file as it is: neither moved nor scaled, with its texture where it has one."""
+    loaded = trimesh.load(file, force="mesh", process=False)
+    assert isinstance(loaded, trimesh.Trimesh)
+    vertices = torch.tensor(np.asarray(loaded.vertices), dtype=torch.float32)
+    faces = torch.tensor(np.asarray(loaded.faces), dtype=torch.int64)
+    visual: Any = loaded.visual
+    material = visual.material if isinstance(visual, TextureVisuals) else None
+    picture = getattr(material, "baseColorTexture", None) or getattr(material, "image", None)
+    if picture is None or visual.uv is None:
+        return Mesh(vertices, faces, load_mesh(file).colours)
+    texture = torch.tensor(np.asarray(picture.convert("RGB")) / 255.0, dtype=torch.float32)
+    uv = torch.tensor(np.asarray(visual.uv), dtype=torch.float32)
+    return Mesh(vertices, faces, uv=uv, texture=texture)
+
+
+def round_views(mesh: Mesh, size: int, views: int = VIEWS) -> Image:
+    """``views`` pictures evenly round the mesh, the first from the front."""
+    reference = Reference(mesh)
+    camera = turntable(views, ELEVATION, DISTANCE, FOV_Y, size)
+    frames = [reference.picture(camera[i : i + 1], supersample=2, ambient=0.85) for i in range(views)]
+    return Image(torch.cat([f.colour for f in frames]), torch.cat([f.alpha for f in frames]))
+
+
+def write_views(image: Image, path: Path) -> None:
+    """A strip of RGBA pictures, colour premultiplied as it is; lossless."""
+    rgb, alpha = to_bytes(image.colour), to_bytes(image.alpha.expand_as(image.colour))[..., :1]
+    strip = torch.cat((rgb, alpha), dim=-1).transpose(0, 1).flatten(1, 2)
+    with replacing(path) as partial:
+        Pillow.fromarray(strip.contiguous().numpy(), "RGBA").save(partial)
+
+
+def read_views(path: Path) -> Image:
+    """The pictures of ``write_views``."""
+    with Pillow.open(path) as picture:
+        strip = torch.tensor(np.asarray(picture.convert("RGBA")) / 255.0, dtype=torch.float32)
+    frames = strip.unflatten(1, (-1, strip.shape[0])).transpose(0, 1)
+    return Image(frames[..., :3], frames[..., 3:])

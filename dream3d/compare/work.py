@@ -1,0 +1,120 @@
+"""One worker: its cells in turn. What is finished stays, what died goes on, what fails is noted."""
+
+import json
+import time
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from omegaconf import OmegaConf
+from rich.console import Console
+
+from dream3d import checkpoint, stages
+from dream3d.build import PriorOf
+from dream3d.compare.grid import PLACE, Cell, resolved
+from dream3d.compare.measure import measure
+from dream3d.compare.progress import Progress
+from dream3d.compare.settings import Settings
+from dream3d.compare.views import mesh_file
+from dream3d.errors import UserError
+from dream3d.folder import saved_settings
+from dream3d.report.files import replacing
+
+
+def work(cells: Sequence[Cell], settings: Settings, prior_of: PriorOf, progress: Progress) -> None:
+    """Run and measure each cell that is not finished.
+
+    Raises:
+        KeyboardInterrupt: the cell under way was saved; the same command goes on there.
+    """
+    for cell in cells:
+        if done(cell) or (failure(cell) and not settings.retry):
+            progress.skip(cell, failure(cell))
+            continue
+        begin = time.monotonic()
+        reason = attempt(cell, settings, prior_of)
+        progress.finish(cell, time.monotonic() - begin, reason)
+
+
+def attempt(cell: Cell, settings: Settings, prior_of: PriorOf) -> str | None:
+    """Run and measure one cell. Returns the reason where that failed, which is noted in failed.json."""
+    cell.measures.mkdir(parents=True, exist_ok=True)
+    (cell.measures / "failed.json").unlink(missing_ok=True)
+    try:
+        if not ran(cell):
+            carry_out(cell, prior_of)
+        write_json(measure(cell, settings, prior_of), cell.measures / "measures.json")
+    except Exception as error:  # one run's failure, whatever it is, must not end the others
+        known = isinstance(error, UserError)
+        reason = " ".join((str(error) if known else f"{type(error).__name__}: {error}").split())
+        with (cell.measures / "log.txt").open("a", encoding="utf-8") as file:
+            traceback.print_exception(error, file=file)
+        write_json(reason, cell.measures / "failed.json")
+        return reason
+    return None
+
+
+def carry_out(cell: Cell, prior_of: PriorOf) -> None:
+    """Start the run, or go on from its checkpoint; what it says goes to its log.txt."""
+    begun = saved_step(cell)
+    write_json(begun or 0, cell.measures / "resumed.json")
+    place = {"out": str(cell.folder), "resume": None if begun is None else str(cell.folder)}
+    words = [] if begun is None else [f"resume={cell.folder}"]
+    forget_peak_memory()
+    with logged(cell.folder / "log.txt") as console:
+        stages.run(OmegaConf.create({**cell.settings, **place}), words, prior_of, console)
+
+
+@contextmanager
+def logged(file: Path) -> Iterator[Console]:
+    """A console that writes to the end of a file."""
+    with file.open("a", encoding="utf-8") as stream:
+        yield Console(file=stream, width=110)
+
+
+def ran(cell: Cell) -> bool:
+    """Is the run finished, with a mesh, and of these settings?"""
+    return (cell.folder / "run.json").is_file() and mesh_file(cell.folder) is not None and fits(cell)
+
+
+def done(cell: Cell) -> bool:
+    """Is the run finished and measured?"""
+    return ran(cell) and (cell.measures / "measures.json").is_file()
+
+
+def fits(cell: Cell) -> bool:
+    """Has the folder a run of exactly the cell's settings?"""
+    try:
+        saved = resolved(saved_settings(cell.folder, "out"))
+    except UserError:
+        return False
+    return saved == {key: value for key, value in cell.settings.items() if key not in PLACE}
+
+
+def saved_step(cell: Cell) -> int | None:
+    """The step of the checkpoint that a run of these settings left; None: there is none to go on from."""
+    if not fits(cell):
+        return None
+    try:
+        return int(checkpoint.load(cell.folder / "checkpoint.pt")["step"])
+    except UserError:
+        return None
+
+
+def failure(cell: Cell) -> str | None:
+    """Why the cell failed, None where it did not."""
+    file = cell.measures / "failed.json"
+    return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else None
+
+
+def write_json(content: object, path: Path) -> None:
+    """Indented JSON, atomically."""
+    with replacing(path) as partial:
+        partial.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+def forget_peak_memory() -> None:
+    """Start the process's peak of resident memory anew (Linux; elsewhere it is that of all cells so far)."""
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")

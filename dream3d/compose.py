@@ -1,0 +1,116 @@
+"""Command-line words to a configuration; what is wrong with them is said before torch is imported."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override, Quote, QuotedString
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from dream3d import config as configuration
+from dream3d.errors import UserError
+from dream3d.explain import ambiguous, misfits, unknown, unparsed, why
+
+TEXTS = ("prompt", "negative", "out", "resume", "prior.path")
+
+
+def composed(words: Sequence[str]) -> DictConfig:
+    """The configuration for these words. Raises UserError with the reason and the fix."""
+    return exactly([quoted(word) for word in words])
+
+
+def exactly(words: Sequence[str]) -> DictConfig:
+    """``composed`` for words that are in Hydra's grammar already, as those of a multirun's jobs."""
+    overrides = [parsed(word) for word in words]
+    folder = configuration.folder().resolve()
+    chosen = [o for o in overrides if (folder / o.key_or_group).is_dir() and not o.is_delete()]
+    try:
+        with composing(folder):
+            plain = compose("config", overrides=[o.input_line or "" for o in chosen])
+            for override in overrides:
+                if override not in chosen:
+                    check_key(override, plain)
+            config = compose("config", overrides=list(words))
+        tree = OmegaConf.to_container(config, resolve=True)
+        wrong = next(misfits(tree, OmegaConf.to_container(plain, resolve=True)), None)
+    except (HydraException, OmegaConfBaseException) as error:
+        raise UserError(why(error)) from error
+    if wrong is not None:
+        raise UserError(wrong)
+    return config
+
+
+@contextmanager
+def composing(folder: Path) -> Iterator[None]:
+    """Hydra's compose API on ``folder``; inside a multirun's job too, where Hydra is at work already."""
+    outer = GlobalHydra.instance().hydra
+    GlobalHydra.instance().clear()
+    try:
+        with initialize_config_dir(str(folder), version_base="1.3"):
+            yield
+    finally:
+        GlobalHydra.instance().hydra = outer
+
+
+def first_job(words: Sequence[str]) -> list[str]:
+    """The settings of a multirun's first job: of ``seed=1,2`` the 1. Flags are left out.
+
+    >>> first_job(["-m", "prompt=a corgi,a dog", "seed=1,2", "steps=3"])
+    ['prompt=a\\\\ corgi', 'seed=1', 'steps=3']
+    """
+    settings = [word for word in words if not word.startswith("-") and ("=" in word or word.startswith("~"))]
+    return [
+        f"{override.get_key_element()}={next(override.sweep_string_iterator())}"
+        if override.is_sweep_override()
+        else word
+        for word, override in ((word, parsed(word, sweeps=True)) for word in settings)
+    ]
+
+
+def quoted(word: str) -> str:
+    """Text may hold commas, brackets and apostrophes without the quotes that Hydra's grammar wants.
+
+    >>> quoted("prompt=a corgi, sitting")
+    "prompt='a corgi, sitting'"
+    >>> quoted("steps=3")
+    'steps=3'
+    """
+    key, _, value = word.partition("=")
+    if (
+        key not in TEXTS
+        or value.strip() in ("", "null", "???")
+        or value.lstrip()[0] in "'\""
+        or "${" in value
+    ):
+        return word
+    return f"{key}={QuotedString(value, Quote.single).with_quotes()}"
+
+
+def parsed(word: str, sweeps: bool = False) -> Override:
+    """One word by Hydra's grammar. Raises UserError where it is not ``key=value``, or ``key=a,b`` unless
+    ``sweeps`` are wanted."""
+    try:
+        override = OverridesParser.create().parse_override(word)
+    except HydraException as error:
+        raise UserError(unparsed(word)) from error
+    if not override.key_or_group:
+        raise UserError(unparsed(word))
+    if override.is_sweep_override() and not sweeps:
+        raise UserError(ambiguous(word))
+    return override
+
+
+def check_key(override: Override, plain: DictConfig) -> None:
+    """Raise UserError for a setting that does not exist (``+key=`` adds one inside a group)."""
+    key = override.key_or_group
+    if key.startswith("hydra") or (override.is_add() and "." in key):
+        return
+    parent, _, name = key.rpartition(".")
+    place = OmegaConf.select(plain, parent, throw_on_missing=False) if parent else plain
+    if not isinstance(place, DictConfig) or name not in list(place.keys()):  # 'in' overlooks ???
+        raise UserError(unknown(key, plain))

@@ -1,0 +1,98 @@
+import pytest
+import torch
+from tiny import tokenizer
+from transformers import CLIPConfig, CLIPModel, CLIPTextConfig, CLIPVisionConfig
+
+from dream3d.compare import clip as clips
+from dream3d.compare.judging import clip_scores, concept_of, janus_score, judged, seed_diversity
+from dream3d.errors import UserError
+from dream3d.metrics.judge import Judge, JudgeNet
+from dream3d.types import Image
+
+
+def views(colour):
+    """24 pictures of one colour, opaque."""
+    return Image(torch.tensor(colour).expand(24, 16, 16, 3).contiguous(), torch.ones(24, 16, 16, 1))
+
+
+class RedIsCorgi(Judge):
+    """Says corgi as far as a picture is red, car as far as it is blue."""
+
+    def logits(self, image):
+        return image.colour.mean(dim=(1, 2))[:, [0, 2]]
+
+
+JUDGE = RedIsCorgi(JudgeNet(2, (16, 16)), ["corgi", "car"])
+
+
+def test_the_judge_is_asked_about_the_prompts_concept():
+    red = views([0.9, 0.1, 0.1])
+    assert judged(red, "a red corgi", JUDGE) == {"judge_precision": 1.0, "judge_rank": 1.0}
+    assert judged(red, "a car", JUDGE) == {"judge_precision": 0.0, "judge_rank": 2.0}
+    assert set(judged(red, "a carpet", JUDGE).values()) == {"the prompt names no concept of the judge"}
+    assert set(judged(red, "a car", "no weights").values()) == {"no weights"}
+
+
+def test_concepts_are_whole_words_and_the_longest_wins():
+    assert concept_of("A fire truck!", ["truck", "fire truck"]) == "fire truck"
+    assert concept_of("a t-rex", ["t-rex", "rex"]) == "t-rex"
+    assert concept_of("a carpet", ["car"]) is None
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A tiny CLIP of the real classes."""
+    torch.manual_seed(0)
+    small = {"hidden_size": 8, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    text = CLIPTextConfig(vocab_size=12, max_position_embeddings=8, eos_token_id=0, bos_token_id=0, **small)
+    vision = CLIPVisionConfig(image_size=16, patch_size=8, **small)
+    place = tmp_path_factory.mktemp("clip")
+    config = CLIPConfig(text_config=text.to_dict(), vision_config=vision.to_dict(), projection_dim=6)
+    CLIPModel(config).save_pretrained(place)
+    tokenizer(8).save_pretrained(place)
+    return place
+
+
+def test_clip_scores_are_those_of_the_model(folder):
+    """The score by the model's own forward pass (its logits are scaled cosines)."""
+    eyes, red = clips.load(str(folder)), views([0.9, 0.1, 0.1])
+    captions = ["a corgi", "a red truck"]
+    found = clip_scores(red, "a corgi", captions, eyes)
+    tokens = eyes.tokenizer(captions, padding=True, return_tensors="pt")
+    mean, std = (torch.tensor(v).view(3, 1, 1) for v in (clips.MEAN, clips.STD))
+    pixels = (red.colour.permute(0, 3, 1, 2)[:1] - mean) / std
+    with torch.no_grad():
+        out = eyes.model(
+            input_ids=tokens.input_ids, attention_mask=tokens.attention_mask, pixel_values=pixels
+        )
+        cosines = (out.logits_per_image / eyes.model.logit_scale.exp())[0]
+    assert found["clip_score"] == pytest.approx(100 * cosines[0].item(), abs=1e-3)
+    assert found["clip_precision"] == float(cosines[0] > cosines[1])
+
+
+def test_without_a_clip_or_distractors_it_says_so(folder):
+    red = views([0.9, 0.1, 0.1])
+    assert all("none is downloaded" in str(v) for v in clip_scores(red, "a", ["a"], None).values())
+    assert clip_scores(red, "a", ["a"], clips.load(str(folder)))["clip_precision"] == (
+        "one prompt alone has no distractors"
+    )
+    with pytest.raises(UserError, match="no CLIP on disk"):
+        clips.load("/nowhere")
+
+
+def test_a_thing_with_two_fronts_scores_high():
+    """A mark that is seen from the front, and one that is seen from front and back."""
+    plain, marked = torch.full((16, 16, 3), 0.5), torch.full((16, 16, 3), 0.5)
+    marked[4:9, 3:7] = 1.0
+    single = torch.stack([marked if i == 0 else plain for i in range(24)])
+    double = torch.stack([marked if i in (0, 12) else plain for i in range(24)])
+    solid = torch.ones(24, 16, 16, 1)
+    assert janus_score(Image(single, solid))["janus"] < 0.2
+    assert janus_score(Image(double, solid))["janus"] > 0.9
+
+
+def test_diversity_is_the_rms_difference():
+    grey, white = views([0.5, 0.5, 0.5]), views([1.0, 1.0, 1.0])
+    assert seed_diversity({0: grey, 1: grey}) == pytest.approx(0, abs=1e-6)
+    assert seed_diversity({0: grey, 1: white}) == pytest.approx(0.5, rel=1e-5)
+    assert seed_diversity({0: grey}) == "one seed alone"

@@ -1,0 +1,98 @@
+"""Every source file has its test file, and every test file its source."""
+
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+# Sources whose test has another name.
+TESTED_IN = {
+    "__main__.py": "test_main.py",
+    "compare/__main__.py": "compare/test_compare_work.py",
+    "compare/measure.py": "compare/test_compare_work.py",
+    "compare/page.py": "compare/test_compare_report.py",
+    "compare/progress.py": "compare/test_compare_work.py",
+    "compare/clip.py": "compare/test_compare_judging.py",
+    "compare/estimate.py": "compare/test_compare_grid.py",
+    "priors/__main__.py": "priors/test_resolve.py",
+    "priors/pipeline.py": "priors/test_pipeline_load.py",
+    "priors/spaces.py": "priors/test_pipeline_load.py",
+    "priors/text.py": "priors/test_families.py",
+    "priors/components.py": "priors/test_pipeline_load.py",
+    "priors/completeness.py": "priors/test_resolve.py",
+    "priors/mini/assets.py": "priors/test_mini_views.py",
+    "priors/mini/captions.py": "priors/test_mini_words.py",
+    "priors/mini/pipeline.py": "priors/test_mini_network.py",
+    "priors/mini/sample.py": "priors/test_mini_network.py",
+    "fields/hashgrid.py": "fields/test_fields.py",
+    "fields/mlp.py": "fields/test_fields.py",
+    "fields/triplane.py": "fields/test_fields.py",
+    "fields/voxel.py": "fields/test_fields.py",
+    "mesh/check.py": "mesh/test_export.py",
+    "mesh/colour.py": "mesh/test_bake.py",
+    "mesh/holes.py": "mesh/test_clean.py",
+    "mesh/normals.py": "mesh/test_clean.py",
+    "mesh/query.py": "mesh/test_extract.py",
+    "mesh/unwrap.py": "mesh/test_bake.py",
+    "metrics/judge.py": "metrics/test_r_precision.py",
+    "report/files.py": "report/test_pictures.py",
+    "report/turntable.py": "report/test_turntable_files.py",
+    "mesh/load.py": "priors/test_renders.py",
+    "render/project.py": "render/test_raster.py",
+    "render/silhouette.py": "render/test_raster.py",
+    "regularize/surfaces.py": "regularize/test_laplacian.py",
+    "build.py": "test_conf.py",
+    "types.py": "test_architecture.py",
+    "errors.py": "test_main.py",
+    "compose.py": "test_main.py",
+    "explain.py": "test_main.py",
+    "complaints.py": "test_main.py",
+    "export.py": "test_export_command.py",
+    "interrupt.py": "test_resume.py",
+    "stages.py": "test_resume.py",
+}
+# Tests of something larger than a file, and what that is.
+LARGER = {
+    "test_conf.py": "conf/",
+    "test_architecture.py": "all of the source",
+    "test_newcomers.py": "what a new loss or field takes",
+    "test_mirror.py": "tests/",
+    "test_readme.py": "README.md",
+    "test_bench.py": "scripts/bench*.py",
+    "test_resume.py": "stopping and continuing a run",
+    "compare/test_compare_streams.py": "the same random streams for every loss compared",
+    "distill/test_losses.py": "the contract of every loss",
+    "distill/test_modes.py": "losses on a mixture of two modes",
+    "fields/test_fields.py": "the contract of every field",
+    "report/test_viewer_browser.py": "the viewer in a real browser",
+}
+
+
+def possible(source: str) -> set[str]:
+    """priors/mini/words.py: priors/test_words.py, test_mini_words.py or test_priors_mini_words.py there.
+
+    Test files need names of their own across all folders, so a room may go in front.
+    """
+    *folders, stem = source.removesuffix(".py").split("/")
+    place = f"{folders[0]}/" if folders else ""
+    return {f"{place}{'_'.join(['test', *folders[i:], stem])}.py" for i in range(len(folders) + 1)}
+
+
+SOURCES = sorted(
+    str(f.relative_to(ROOT / "dream3d")) for f in (ROOT / "dream3d").rglob("*.py") if f.name != "__init__.py"
+)
+TESTS = sorted(str(f.relative_to(ROOT / "tests")) for f in (ROOT / "tests").rglob("test_*.py"))
+
+
+def test_a_source_has_a_test() -> None:
+    wanted = {s: {TESTED_IN[s]} if s in TESTED_IN else possible(s) for s in SOURCES}
+    assert sorted(s for s, tests in wanted.items() if not tests & set(TESTS)) == []
+
+
+def test_a_test_has_a_source() -> None:
+    scripts = {f"test_{f.name}" for f in (ROOT / "scripts").glob("*.py")}
+    known = set().union(*map(possible, SOURCES)) | set(TESTED_IN.values()) | scripts | LARGER.keys()
+    assert [test for test in TESTS if test not in known] == []
+
+
+def test_the_lists_above_are_not_stale() -> None:
+    assert set(TESTED_IN) <= set(SOURCES)
+    assert [s for s, test in TESTED_IN.items() if test in possible(s)] == []

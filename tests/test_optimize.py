@@ -1,0 +1,100 @@
+"""The loop's own promises; what it optimises is proven elsewhere."""
+
+import dataclasses
+import math
+from functools import partial
+from pathlib import Path
+
+import pytest
+import torch
+from short_runs import shrunk
+from small_run import rebuild
+
+from dream3d.build import build
+from dream3d.cameras import Orbit
+from dream3d.compose import composed
+from dream3d.optimize import NonFinite, Setup, at_step, check_finite, optimize, repeated, set_rate
+from dream3d.schedule import Linear
+from dream3d.seeding import generator
+from dream3d.types import Distilled
+
+
+@pytest.fixture
+def setup(tmp_path: Path) -> Setup:
+    return build(shrunk(composed(rebuild(tmp_path))))
+
+
+def parameters(field: torch.nn.Module) -> torch.Tensor:
+    return torch.cat([p.detach().flatten() for p in field.parameters()])
+
+
+def test_steps_are_numbered_and_say_what_happened(setup: Setup) -> None:
+    steps = list(optimize(setup, 5, 8))
+    assert [s.step for s in steps] == [5, 6, 7]
+    assert all(s.t.shape == (2,) and 0 <= float(s.alpha) <= 1 and not s.loss.requires_grad for s in steps)
+
+
+def test_particles_take_turns(tmp_path: Path) -> None:
+    """Step i trains field i mod n and leaves the others as they are."""
+    config = shrunk(composed(rebuild(tmp_path)))
+    config.particles = 2
+    setup = build(config)
+    assert not torch.equal(*map(parameters, setup.fields)), "particles start differently"
+    before = [parameters(field) for field in setup.fields]
+    for step in optimize(setup, 0, 4):
+        after = [parameters(field) for field in setup.fields]
+        trained, other = step.step % 2, (step.step + 1) % 2
+        assert not torch.equal(before[trained], after[trained])
+        assert torch.equal(before[other], after[other])
+        before = after
+
+
+def test_several_noises_a_view_are_averaged(setup: Setup) -> None:
+    """The prior sees every view ``noises`` times in a row, with the camera of that view each time."""
+    seen = {}
+
+    def loss(prior, x, t, noise, text):
+        seen.update(x=x, t=t, noise=noise, camera=text.camera)
+        return Distilled(x.sum() * 0 + 1, torch.zeros_like(x))
+
+    next(optimize(dataclasses.replace(setup, noises=3, loss=loss), 0, 1))
+    assert len(seen["x"]) == len(seen["t"]) == len(seen["noise"]) == len(seen["camera"]) == 6
+    assert torch.equal(seen["x"][0], seen["x"][2]) and not torch.equal(seen["x"][0], seen["x"][3])
+    assert torch.equal(seen["camera"][3], seen["camera"][5])
+    assert not torch.equal(seen["camera"][0], seen["camera"][3])
+    assert not torch.equal(seen["noise"][0], seen["noise"][1])
+
+
+def test_schedules_among_a_losss_knobs_become_numbers() -> None:
+    def loss(*, scale, share):
+        return scale, share
+
+    bound = partial(loss, scale=Linear(10.0, 0.0, finish=10), share=0.5)
+    assert at_step(bound, 4)() == (6.0, 0.5)
+    assert at_step(loss, 4) is loss
+
+
+def test_every_group_has_its_share_of_the_rate() -> None:
+    a, b = torch.nn.Parameter(torch.zeros(1)), torch.nn.Parameter(torch.zeros(1))
+    optimizer = torch.optim.Adam([{"params": [a], "lr_scale": 1.0}, {"params": [b], "lr_scale": 0.1}])
+    set_rate(optimizer, 0.02)
+    assert [g["lr"] for g in optimizer.param_groups] == pytest.approx([0.02, 0.002])
+
+
+def test_a_gradient_that_is_no_number_names_step_t_and_camera(setup: Setup) -> None:
+    def loss(prior, x, t, noise, text):
+        return Distilled(x.sum() * math.nan, torch.zeros_like(x))
+
+    before = parameters(setup.fields[0])
+    with pytest.raises(
+        NonFinite, match=r"step 3: t \[\d+, \d+\], \(azimuth, elevation\) \[\[.*lower optimizer"
+    ):
+        list(optimize(dataclasses.replace(setup, loss=loss), 3, 4))
+    assert torch.equal(before, parameters(setup.fields[0])), "nothing was changed by it"
+    camera = Orbit().sample(2, 8, generator(0, 0, "camera"))
+    check_finite(torch.tensor(1e30), 0, torch.tensor([1, 2]), camera)
+
+
+def test_repeated_cameras_follow_repeat_interleave() -> None:
+    camera = Orbit().sample(2, 8, generator(0, 0, "camera"))
+    assert torch.equal(repeated(camera, 3).c2w, camera.c2w.repeat_interleave(3, dim=0))
