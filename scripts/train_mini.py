@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from PIL import Image as Picture
 from torch import nn
 
-from dream3d.cameras import turntable
+from dream3d.cameras import flatten, turntable
 from dream3d.priors.mini.captions import vocabulary
 from dream3d.priors.mini.network import channels_last
 from dream3d.priors.mini.pipeline import Mini, load_mini, new_mini, save_mini, widen
@@ -29,7 +29,6 @@ from dream3d.priors.mini.views import Batch, Views
 
 PIECE = 15_000_000
 TEMPLATE = 4.0  # weight of the template's loss: 1 in units of [-1, 1]
-GRID = ["a corgi", "a red car", "a chair", "a mushroom", "a castle", "a teapot", "an airplane", "a tree"]
 
 
 @dataclass
@@ -124,15 +123,15 @@ def averaged(state: State) -> Mini:
 
 
 @torch.no_grad()
-def grid(mini: Mini, file: Path, device: str) -> None:
-    """Samples of eight prompts (rows) from six sides (columns) on white; beside them the templates."""
-    camera = turntable(6, 0.35, 3.2, 0.70, 64)
-    flat = torch.cat((camera.c2w.flatten(1), camera.fov_y[:, None]), dim=1).to(device)
+def grid(mini: Mini, prompts: list[str], file: Path, device: str) -> None:
+    """Samples of the prompts (rows) from six sides (columns) on white; beside them the templates."""
+    size = mini.unet.config.sample_size
+    flat = flatten(turntable(6, 0.35, 3.2, 0.70, size)).to(device)
     rows = []
-    for prompt in GRID:
+    for prompt in prompts:
         x = ddim(mini, [prompt] * 6, flat, torch.Generator().manual_seed(0)).cpu()
         painted = mini.unet.paint(mini.embed([prompt] * 6), flat).cpu().float()[:, :4]
-        x = torch.cat((x, F.interpolate(painted, size=x.shape[-1])))
+        x = torch.cat((x, F.interpolate(painted, size=size)))
         rgb = x[:, :3] + 1 - x[:, 3:]
         rows.append(rgb.permute(2, 0, 3, 1).flatten(1, 2))
     Picture.fromarray((torch.cat(rows).clamp(0, 1) * 255).byte().numpy()).save(file)
@@ -185,7 +184,9 @@ def export(
     mini.unet.eval()
     with torch.no_grad():
         held_loss = sum(float(loss_of(mini, b, alpha_bar, args)) for b in held) / max(1, len(held))
-    grid(mini, args.out / f"grid-{state.step:06d}.png", args.device)
+    prompts = [f"a {concept}" for concept in views.concepts[: args.grid]]
+    if prompts:
+        grid(mini, prompts, args.out / f"grid-{state.step:06d}.png", args.device)
     save_mini(mini, args.out / "pipeline")
     concepts = {c["concept"]: c["nouns"][1:] for c in views.cards}
     (args.out / "pipeline" / "concepts.json").write_text(json.dumps(concepts, indent=1) + "\n")
@@ -222,6 +223,7 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--minutes", type=float, default=120)
     parser.add_argument("--export", type=float, default=10, help="minutes between exports")
+    parser.add_argument("--grid", type=int, default=8, help="concepts in the sample grid; 0: no grid")
     parser.add_argument("--init", type=Path, help="start from this prior's weights; new words are added")
     parser.add_argument(
         "--stage", choices=("words", "template", "unet", "both"), default="both", help="what is trained"
