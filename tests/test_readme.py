@@ -18,7 +18,10 @@ COMMANDS = [
     for line in block.splitlines()
     if line.strip()
 ]
-INSTALL = 'python -m venv .venv && . .venv/bin/activate && pip install torch==2.13.0 -e . && python -m dream3d prompt="a corgi"'
+INSTALL = (
+    "python -m venv .venv && . .venv/bin/activate && pip install torch==2.13.0 -e . "
+    '&& python -m dream3d prompt="a corgi"'
+)
 TEST = 'pip install torch==2.13.0 -e ".[dev]" && ruff check . && ruff format --check . && pyright && pytest'
 TINY = ["steps=1", "views=1", "size=16", "threads=1", "device=cpu", "render.samples=16", "render.occupancy=8",
         "mesh.resolution=16", "mesh.size=64", "mesh.faces=200"]  # fmt: skip
@@ -88,10 +91,9 @@ def test_resume_and_export(place, monkeypatch):
     without_pictures(monkeypatch)
     assert ran("dream3d", ["prompt=a corgi", *TINY, f"out={place / 'run'}"], monkeypatch, place) == 0
     for line in (c for c in COMMANDS if "resume=" in c or "dream3d.export" in c):
-        words = shlex.split(line)
-        fewer = [w for w in words[3:] if not w.startswith("resolution=")]
-        assert ran(words[2], small(fewer, place, place) if words[2] == "dream3d" else
-                   [w.replace("outputs/<run>", str(place / "run")) for w in fewer], monkeypatch, place) == 0  # fmt: skip
+        module, *words = shlex.split(line)[2:]
+        words = [w.replace("outputs/<run>", str(place / "run")) for w in words if "resolution=" not in w]
+        assert ran(module, words, monkeypatch, place) == 0
     assert (place / "run" / "mesh.ply").exists() and (place / "run" / "mesh.stl").exists()
 
 
