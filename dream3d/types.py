@@ -16,7 +16,7 @@ Conventions (they live here once; code elsewhere only refers to them):
 Shape letters: b images, v views (cameras), h w pixels, r rays, n samples, c channels, d latent shape.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
@@ -193,7 +193,6 @@ class Text:
     camera: Float[Tensor, "b 17"] | None = None
     negatives: Float[Tensor, "b k ..."] | None = None
     weights: Float[Tensor, "b k"] | None = None
-    pooled: Mapping[str, Float[Tensor, "b c"]] | None = None
     plain: Float[Tensor, "b ..."] | None = None
     contrast: Float[Tensor, "b ..."] | None = None
 

@@ -17,10 +17,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from dream3d.cameras import Orbit
+from dream3d.cameras import Orbit, flatten
 from dream3d.priors.mini.assets import Asset, folder_assets, packed_assets
 from dream3d.render.reference import AMBIENT, Reference, random_light
-from dream3d.types import Camera
 
 
 def attributes(asset: Asset) -> torch.Tensor:
@@ -30,10 +29,6 @@ def attributes(asset: Asset) -> torch.Tensor:
     median = luma[asset.tint > 0].median() if bool((asset.tint > 0).any()) else torch.tensor(1.0)
     relative = (luma / median.clamp(min=0.02)).clamp(max=2)[:, None] / 2
     return torch.cat((asset.mesh.colours, asset.mesh.colours * tint, relative * tint), dim=1)
-
-
-def flat_camera(camera: Camera) -> torch.Tensor:
-    return torch.cat((camera.c2w.flatten(1), camera.fov_y[:, None]), dim=1)
 
 
 def render_round(
@@ -53,7 +48,7 @@ def render_round(
                 views.append((pixels[0] * 255).round().clamp(0, 255).to(torch.uint8).numpy())
                 asset_ids.append(asset.number)
                 groups.append(number + i)
-        flat.append(flat_camera(camera))
+        flat.append(flatten(camera))
         number += cameras
     return {
         "views": np.stack(views),  # n h w 8: premultiplied rgb, alpha, rgb and luma of the tintable part

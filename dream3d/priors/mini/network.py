@@ -29,7 +29,7 @@ from diffusers.models.unets.unet_2d_condition import UNet2DConditionOutput
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from dream3d.priors.mini.template import PAINTED, Template
+from dream3d.priors.mini.template import PAINTED, Template, summary
 
 CAMERA_SIZE = 17
 AZIMUTH_HARMONICS = 6
@@ -228,12 +228,8 @@ class MiniUNet(ModelMixin, ConfigMixin):
     def condition(
         self, t: Float[Tensor, " b"], text: Float[Tensor, "b l e"], camera: Float[Tensor, "b 17"]
     ) -> Float[Tensor, "b f"]:
-        """Time, text and camera, mixed by an MLP.
-
-        Of the text, the last token (padding is on the left: it is the noun and has seen all other
-        words) and the mean of all, enlarged so that one word among padding still counts.
-        """
-        parts = (time_features(t, 128), text[:, -1], 3 * text.mean(dim=1), camera_features(camera))
+        """Time, text and camera, mixed by an MLP."""
+        parts = (time_features(t, 128), summary(text), camera_features(camera))
         emb = self.embed_in(torch.cat(parts, dim=-1).to(self.embed_in.weight.dtype))
         for layer in self.embed_mid:
             emb = emb + layer(F.silu(emb))

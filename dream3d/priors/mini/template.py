@@ -18,6 +18,12 @@ PAINTED = 3 + 1 + FEATURES + 1  # premultiplied colour, alpha, features, depth
 SAMPLES = 24
 
 
+def summary(text: Float[Tensor, "b l e"]) -> Float[Tensor, "b 2*e"]:
+    """The last token (padding is on the left: it is the noun and has seen all other words) and the mean of
+    all, enlarged so that one word among padding still counts."""
+    return torch.cat((text[:, -1], 3 * text.mean(dim=1)), dim=-1)
+
+
 class Template(nn.Module):
     """A 3D decoder from 4^3 to 32^3 cells over [-1, 1]^3, stored as (z, y, x)."""
 
@@ -37,7 +43,7 @@ class Template(nn.Module):
     def forward(self, text: Float[Tensor, "n l e"]) -> Float[Tensor, "n c z y x"]:
         """Raw values of the cells: density, colour, features."""
         dtype = next(self.mix.parameters()).dtype
-        words = torch.cat((text[:, -1], 3 * text.mean(dim=1)), dim=-1).to(dtype)
+        words = summary(text).to(dtype)
         x = self.mix(words).unflatten(1, (-1, 4, 4, 4))
         for layer in self.up:
             x = layer(F.interpolate(F.silu(x), scale_factor=2.0, mode="nearest"))
