@@ -65,12 +65,11 @@ def main() -> None:
     parser.add_argument("assets", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--concepts", type=Path, help="json: which names make up a concept (packed datasets)")
-    parser.add_argument("--tier", type=int, default=2, help="leave out concepts of a higher tier")
     parser.add_argument("--rounds", type=int, default=8)
     parser.add_argument("--first", type=int, default=0, help="number of the first round")
     parser.add_argument("--cameras", type=int, default=16, help="cameras a concept and round")
     parser.add_argument("--size", type=int, default=64)
-    parser.add_argument("--max-models", type=int, help="models a concept (instead of the json's number)")
+    parser.add_argument("--max-models", type=int, help="models a concept (instead of the json's choice)")
     parser.add_argument("--elevation", type=float, nargs=2, default=(-20, 80), help="degrees")
     parser.add_argument("--fov-y", type=float, nargs=2, default=(30, 50), help="degrees")
     parser.add_argument(
@@ -80,9 +79,7 @@ def main() -> None:
     if (args.assets / "index.jsonl").exists():
         if args.concepts is None:
             sys.exit("a packed dataset needs --concepts (scripts/mini_concepts.json)")
-        wanted = json.loads(args.concepts.read_text())
-        wanted["max_models"] = args.max_models or wanted["max_models"]
-        concepts = packed_assets(args.assets, wanted, args.tier)
+        concepts = packed_assets(args.assets, json.loads(args.concepts.read_text()), args.max_models)
     else:
         concepts = folder_assets(args.assets)
     args.out.mkdir(parents=True, exist_ok=True)

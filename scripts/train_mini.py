@@ -86,8 +86,8 @@ def loss_of(mini: Mini, batch: Batch, alpha_bar: torch.Tensor, args: argparse.Na
 
 
 def template_loss(painted: torch.Tensor, batch: Batch) -> torch.Tensor:
-    """Squared error of the template's colour and alpha against the mean picture, where a camera is given."""
-    target = F.interpolate(batch.mean.to(painted.device), size=painted.shape[-1], mode="area") / 2 + 0.5
+    """Squared error of the template's colour and alpha against the typical picture, if a camera is given."""
+    target = F.interpolate(batch.typical.to(painted.device), size=painted.shape[-1], mode="area") / 2 + 0.5
     given = (batch.camera.abs().sum(dim=1) > 0).to(painted.device).float()[:, None, None, None]
     return (given * (painted[:, :4] - target).square()).mean()
 

@@ -8,7 +8,7 @@ from scenes import box, sphere
 from dream3d.cameras import flatten, orbit
 from dream3d.priors.mini.captions import COLOURS, compose, fits_colour, held_out, vocabulary
 from dream3d.priors.mini.pipeline import new_mini, widen
-from dream3d.priors.mini.views import Views, mirrored, posterior_mean, recoloured
+from dream3d.priors.mini.views import TYPICAL, Views, mirrored, posterior_mean, probabilities, recoloured
 from dream3d.render.reference import Reference
 from dream3d.types import Mesh
 
@@ -29,18 +29,23 @@ def test_a_mirrored_camera_sees_the_mirror_image_mirrored():
     assert float((seen - expected).abs().mean()) < 2e-3
 
 
+def test_the_first_model_is_the_most_probable():
+    assert probabilities(1).tolist() == [1.0]
+    p = probabilities(3)
+    assert p[0].item() == pytest.approx(TYPICAL) and p.sum().item() == pytest.approx(1)
+
+
 def test_posterior_mean_has_the_right_limits():
-    candidates = torch.tensor([[0.0, 0.0], [1.0, 1.0]])
-    near = posterior_mean(torch.tensor([0.9, 0.9]), candidates, 1.0, 0.05)
+    candidates, p = torch.tensor([[0.0, 0.0], [1.0, 1.0]]), torch.tensor([0.7, 0.3])
+    near = posterior_mean(torch.tensor([0.9, 0.9]), candidates, p, 1.0, 0.05)
     assert torch.allclose(near, candidates[1], atol=1e-4)
-    assert torch.allclose(
-        posterior_mean(torch.zeros(2), candidates, 1e-4, 1.0), torch.full((2,), 0.5), atol=1e-3
-    )
+    far = posterior_mean(torch.zeros(2), candidates, p, 1e-4, 1.0)
+    assert torch.allclose(far, torch.full((2,), 0.3), atol=1e-3)
     # closed form for two points on a line: a logistic function of x_t
     x, alpha, sigma = torch.tensor([0.3, 0.1]), 0.7, 0.5
-    odds = float(((x - 0).square().sum() - (x - alpha).square().sum()) / (2 * sigma**2))
+    odds = float(((x - 0).square().sum() - (x - alpha).square().sum()) / (2 * sigma**2)) + np.log(0.3 / 0.7)
     exact = 1 / (1 + np.exp(-odds))
-    assert posterior_mean(x, candidates, alpha, sigma)[0].item() == pytest.approx(exact, rel=1e-5)
+    assert posterior_mean(x, candidates, p, alpha, sigma)[0].item() == pytest.approx(exact, rel=1e-5)
 
 
 def test_recolouring_changes_the_tintable_part_only():

@@ -31,8 +31,12 @@ class Asset:
         return self.card["number"]
 
 
-def packed_assets(folder: Path, wanted: dict[str, Any], tier: int) -> dict[str, list[Asset]]:
-    """The models of a packed dataset that make up each wanted concept (see scripts/mini_concepts.json)."""
+def packed_assets(folder: Path, wanted: dict[str, Any], at_most: int | None = None) -> dict[str, list[Asset]]:
+    """The models of a packed dataset that make up each wanted concept (see scripts/mini_concepts.json).
+
+    A concept's ``models`` are the numbers of the chosen ones among all that have its ``names``, the most
+    typical first; with ``at_most`` the others follow until there are so many.
+    """
     rows = [json.loads(line) for line in (folder / "index.jsonl").read_text().splitlines()]
     by_name = defaultdict(list)
     for row in rows:
@@ -41,14 +45,14 @@ def packed_assets(folder: Path, wanted: dict[str, Any], tier: int) -> dict[str, 
     concepts: dict[str, list[Asset]] = {}
     number = 0
     for concept, spec in wanted["concepts"].items():
-        if spec.get("tier", 1) > tier:
-            continue
-        chosen = [row for name in spec["names"] for row in by_name[name]]
+        named = [row for name in spec["names"] for row in by_name[name]]
+        order = spec["models"] + [i for i in range(len(named)) if i not in spec["models"]]
         concepts[concept] = []
-        for row in chosen[: spec.get("max_models", wanted["max_models"])]:
+        for i in order[: at_most or len(spec["models"])]:
+            row = named[i]
             concepts[concept].append(_packed_asset(shards[row["shard"]], row, concept, spec, number))
             number += 1
-    return {concept: models for concept, models in concepts.items() if models}
+    return concepts
 
 
 def _packed_asset(

@@ -40,7 +40,7 @@ def fits_colour(card: dict[str, Any], colour: str) -> bool:
 
 
 def compose(cards: Sequence[dict[str, Any]], rng: np.random.Generator) -> tuple[str, str | None, list[int]]:
-    """A caption for one concept's models: (caption, colour word or None, the indices it fits)."""
+    """A caption for one concept's models: (caption, colour word or None, the indices it fits, in order)."""
     noun = str(rng.choice(cards[0]["nouns"]))
     fitting, words, colour = list(range(len(cards))), [noun], None
     if rng.random() < COLOURED:

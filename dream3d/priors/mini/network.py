@@ -11,7 +11,7 @@ Three things make it learn fast for its size (docs/LOG.md has the measurements):
 * The camera enters twice: harmonics of the view direction join text and time in the embedding
   that scales and shifts every block, and every patch sees its own ray (direction, the ray's point
   nearest to the origin), so that "where am I looking" need not be inferred.
-* The text alone makes a coarse feature volume that is rendered at the camera and shown to the UNet
+* The text alone makes a coarse coloured volume that is rendered at the camera and shown to the UNet
   (``template.py``): at high noise the best answer depends on text and camera alone, and a volume
   learns "this thing, seen from there" from few views. The network predicts what is missing to the exact
   answer for Gaussian pictures round the template.
@@ -235,7 +235,7 @@ class MiniUNet(ModelMixin, ConfigMixin):
             emb = emb + layer(F.silu(emb))
         return F.silu(emb)
 
-    def paint(self, text: Float[Tensor, "b l e"], camera: Float[Tensor, "b 17"]) -> Float[Tensor, "b 9 p p"]:
+    def paint(self, text: Float[Tensor, "b l e"], camera: Float[Tensor, "b 17"]) -> Float[Tensor, "b 5 p p"]:
         """The template at the camera, at twice the patch grid; zeros where no camera is given."""
         config: Any = self.config
         size = 2 * config.sample_size // config.patch
@@ -253,7 +253,7 @@ class MiniUNet(ModelMixin, ConfigMixin):
         timestep: Tensor,
         encoder_hidden_states: Float[Tensor, "b l e"],
         class_labels: Float[Tensor, "b 17"] | None = None,
-        painted: Float[Tensor, "b 9 p p"] | None = None,
+        painted: Float[Tensor, "b 5 p p"] | None = None,
         return_dict: bool = True,
     ) -> UNet2DConditionOutput | tuple[Tensor]:
         """v-prediction for ``sample`` at ``timestep`` (scalar or (b,)), shaped like ``sample``.

@@ -1,9 +1,9 @@
 """The template: what the words look like from a camera, as a coarse volume rendered there.
 
-Text -> 32^3 volume of density, colour and features -> volume rendering at the camera. Its colour and
-alpha are trained to be the mean picture of all models that fit the text (scripts/train_mini.py); the
-UNet sees the rendering as extra input channels. Feature volumes that condition a 2D denoiser through
-rendering: GeNVS, arXiv 2304.02602.
+Text -> 32^3 volume of density and colour -> volume rendering at the camera. It is trained without noise
+to be the picture of the most typical model that fits the text (scripts/train_mini.py); the UNet sees the
+rendering as extra input channels. Volumes that condition a 2D denoiser through rendering: GeNVS,
+arXiv 2304.02602.
 """
 
 from collections.abc import Sequence
@@ -13,8 +13,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-FEATURES = 4
-PAINTED = 3 + 1 + FEATURES + 1  # premultiplied colour, alpha, features, depth
+PAINTED = 3 + 1 + 1  # premultiplied colour, alpha, depth
 SAMPLES = 24
 
 
@@ -25,7 +24,11 @@ def summary(text: Float[Tensor, "b l e"]) -> Float[Tensor, "b 2*e"]:
 
 
 class Template(nn.Module):
-    """A 3D decoder from 4^3 to 32^3 cells over [-1, 1]^3, stored as (z, y, x)."""
+    """A 3D decoder from 4^3 to 32^3 cells over [-1, 1]^3, stored as (z, y, x).
+
+    A named colour is one paint for the whole thing: the text says which and how much (``paint``), every cell
+    says how far it takes paint (a car's body, not its tyres). So a colour learned on cars holds for chairs.
+    """
 
     def __init__(self, text: int, channels: Sequence[int], hidden: int = 512) -> None:
         super().__init__()
@@ -37,25 +40,29 @@ class Template(nn.Module):
         self.up = nn.ModuleList((
             nn.Conv3d(first, second, 3, padding=1),
             nn.Conv3d(second, third, 3, padding=1),
-            nn.Conv3d(third, 1 + 3 + FEATURES, 3, padding=1),
+            nn.Conv3d(third, 1 + 3 + 1, 3, padding=1),
         ))  # fmt: skip
+        self.paint = nn.Sequential(nn.Linear(2 * text, 64), nn.SiLU(), nn.Linear(64, 3 + 1))
 
-    def forward(self, text: Float[Tensor, "n l e"]) -> Float[Tensor, "n c z y x"]:
-        """Raw values of the cells: density, colour, features."""
+    def forward(self, text: Float[Tensor, "n l e"]) -> Float[Tensor, "n 4 z y x"]:
+        """Cells: raw density, colour in [0, 1]."""
         dtype = next(self.mix.parameters()).dtype
         words = summary(text).to(dtype)
         x = self.mix(words).unflatten(1, (-1, 4, 4, 4))
         for layer in self.up:
             x = layer(F.interpolate(F.silu(x), scale_factor=2.0, mode="nearest"))
-        return x
+        paint = self.paint(words).sigmoid()[:, :, None, None, None]
+        share = paint[:, 3:] * x[:, 4:].sigmoid()
+        colour = torch.lerp(x[:, 1:4].sigmoid(), paint[:, :3].expand_as(x[:, 1:4]), share)
+        return torch.cat((x[:, :1], colour), dim=1)
 
     def render(
         self,
-        volume: Float[Tensor, "n c z y x"],
+        volume: Float[Tensor, "n 4 z y x"],
         which: Int[Tensor, " b"],
         direction: Float[Tensor, "b 3 h w"],
         camera: Float[Tensor, "b 17"],
-    ) -> Float[Tensor, "b 9 h w"]:
+    ) -> Float[Tensor, "b 5 h w"]:
         """Emission and absorption along each ray, in float32; view i looks at volume ``which[i]``."""
         origin = camera[:, :16].unflatten(-1, (4, 4))[:, :3, 3]
         distance = origin.norm(dim=-1)[:, None, None, None]
@@ -69,9 +76,7 @@ class Template(nn.Module):
         through = torch.cumprod(1 - alpha + 1e-6, dim=1)
         weight = alpha * torch.cat((torch.ones_like(through[:, :1]), through[:, :-1]), dim=1)
         depth = (along - distance).expand_as(alpha)[:, None]
-        values = torch.cat(
-            (cells[:, 1:4].sigmoid(), torch.ones_like(depth), cells[:, 4:].tanh(), depth), dim=1
-        )
+        values = torch.cat((cells[:, 1:], torch.ones_like(depth), depth), dim=1)
         return (weight[:, None] * values).sum(dim=2)
 
     @staticmethod

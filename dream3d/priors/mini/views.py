@@ -1,9 +1,10 @@
 """Rendered views in memory, and training batches drawn from them.
 
-A batch item is a caption, a camera and *all* pictures that fit both (one a model). One of them is
-noised; the target is the exact posterior mean over all of them,
+A batch item is a caption, a camera and *all* pictures that fit both (one a model), the most typical model
+first: it has most of the probability p_k, so that "a car" has one clear answer and others remain possible.
+One of them is noised; the target is the exact posterior mean over all of them,
 
-    x0_hat = sum_k w_k x_k,   w = softmax_k(-|x_t - alpha x_k|^2 / (2 sigma^2)),
+    x0_hat = sum_k w_k x_k,   w = softmax_k(log p_k - |x_t - alpha x_k|^2 / (2 sigma^2)),
 
 which has the same minimiser as the usual target and far less variance at high noise.
 """
@@ -20,14 +21,16 @@ from torch import Tensor
 
 from dream3d.priors.mini.captions import COLOURS, compose
 
+TYPICAL = 0.7  # probability of the most typical of several models
+
 
 @dataclass(frozen=True)
 class Batch:
-    """``x_t``, target and ``mean`` of all that fits, in [-1, 1]; captions and cameras (empty: dropped)."""
+    """``x_t``, target and most ``typical`` picture, in [-1, 1]; captions and cameras (empty: dropped)."""
 
     x_t: Float[Tensor, "b 4 h w"]
     x0: Float[Tensor, "b 4 h w"]
-    mean: Float[Tensor, "b 4 h w"]
+    typical: Float[Tensor, "b 4 h w"]
     t: Int[Tensor, " b"]
     camera: Float[Tensor, "b 17"]
     captions: list[str]
@@ -55,12 +58,23 @@ def mirrored(camera: np.ndarray) -> np.ndarray:
     return np.concatenate(((flip @ c2w @ flip).ravel(), camera[16:])).astype(np.float32)
 
 
+def probabilities(count: int) -> Float[Tensor, " k"]:
+    """``TYPICAL`` for the first model, equal shares of the rest for the others."""
+    if count == 1:
+        return torch.ones(1)
+    return torch.tensor([TYPICAL] + [(1 - TYPICAL) / (count - 1)] * (count - 1))
+
+
 def posterior_mean(
-    x_t: Float[Tensor, "d"], candidates: Float[Tensor, "k d"], alpha: float, sigma: float
+    x_t: Float[Tensor, "d"],
+    candidates: Float[Tensor, "k d"],
+    p: Float[Tensor, " k"],
+    alpha: float,
+    sigma: float,
 ) -> Float[Tensor, "d"]:
-    """E[x0 | x_t] when x0 is one of the candidates with equal probability."""
+    """E[x0 | x_t] when x0 is one of the candidates, with probabilities ``p``."""
     distance = (x_t - alpha * candidates).square().sum(-1)
-    return torch.softmax(-distance / (2 * sigma**2), dim=0) @ candidates
+    return torch.softmax(p.log() - distance / (2 * sigma**2), dim=0) @ candidates
 
 
 class Views:
@@ -106,17 +120,20 @@ class Views:
         """A training batch; ``drop`` is the chance to lose the text, and likewise the camera."""
         rng = np.random.default_rng(seed)
         t = torch.from_numpy(((np.arange(size) + rng.random(size)) / size * len(alpha_bar)).astype(np.int64))
-        x_t, x0, mean, cameras, captions = [], [], [], [], []
+        x_t, x0, typical, cameras, captions = [], [], [], [], []
         for i in range(size):
             caption, pictures, camera = self.draw(rng)
             candidates = torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2) * 2 - 1
-            chosen = candidates[int(rng.integers(len(candidates)))]
+            p = probabilities(len(candidates))
+            chosen = candidates[int(rng.choice(len(p), p=p.double().numpy() / float(p.double().sum())))]
             alpha, sigma = float(alpha_bar[t[i]].sqrt()), float((1 - alpha_bar[t[i]]).sqrt())
             noise = torch.from_numpy(rng.standard_normal(chosen.shape, dtype=np.float32))
             noisy = alpha * chosen + sigma * noise
             x_t.append(noisy)
-            mean.append(candidates.mean(dim=0))
-            x0.append(posterior_mean(noisy.flatten(), candidates.flatten(1), alpha, sigma).view_as(chosen))
+            typical.append(candidates[0])
+            x0.append(posterior_mean(noisy.flatten(), candidates.flatten(1), p, alpha, sigma).view_as(chosen))
             cameras.append(torch.from_numpy(camera * (rng.random() >= drop)).float())
             captions.append("" if rng.random() < drop else caption)
-        return Batch(torch.stack(x_t), torch.stack(x0), torch.stack(mean), t, torch.stack(cameras), captions)
+        return Batch(
+            torch.stack(x_t), torch.stack(x0), torch.stack(typical), t, torch.stack(cameras), captions
+        )
