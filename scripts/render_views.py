@@ -3,9 +3,10 @@
     python scripts/render_views.py ASSETS OUT [--concepts scripts/mini_concepts.json] [--rounds 8]
 
 ASSETS is a folder of GLB / OBJ / PLY files (a file's name is its caption: ``red_car.glb``), or a
-packed dataset (``index.jsonl`` and ``shard-NN.npz``). OUT gets ``assets.json`` and one
-``views-NNN.npz`` a round: in every round each concept is seen by ``--cameras`` random cameras, all
-of its models by the same cameras and lights. Rounds are independent: a missing one can be made alone.
+packed dataset (``index.jsonl`` and ``shard-NN.npz``). OUT gets ``assets.json``, ``volumes.npz`` (every
+model as 32^3 cells) and one ``views-NNN.npz`` a round: in every round each concept is seen by
+``--cameras`` random cameras, all of its models by the same cameras and lights. Rounds are independent: a
+missing one can be made alone.
 """
 
 import argparse
@@ -19,6 +20,7 @@ import torch
 
 from dream3d.cameras import Orbit, flatten
 from dream3d.priors.mini.assets import Asset, folder_assets, packed_assets
+from dream3d.priors.mini.volumes import solid
 from dream3d.render.reference import AMBIENT, Reference, random_light
 
 
@@ -83,8 +85,11 @@ def main() -> None:
     else:
         concepts = folder_assets(args.assets)
     args.out.mkdir(parents=True, exist_ok=True)
-    cards = [a.card for models in concepts.values() for a in models]
-    (args.out / "assets.json").write_text(json.dumps(cards, indent=1))
+    assets = [asset for models in concepts.values() for asset in models]
+    (args.out / "assets.json").write_text(json.dumps([a.card for a in assets], indent=1))
+    if not (args.out / "volumes.npz").exists():
+        volumes = np.stack([solid(a.mesh, attributes(a)) for a in assets])
+        np.savez_compressed(args.out / "volumes.npz", volumes=volumes)
     torch.set_num_threads(1)
     orbit = Orbit(elevation=tuple(args.elevation), fov_y=tuple(args.fov_y))
     for index in range(args.first, args.first + args.rounds):

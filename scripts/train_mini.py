@@ -26,6 +26,7 @@ from dream3d.priors.mini.network import channels_last
 from dream3d.priors.mini.pipeline import Mini, load_mini, new_mini, save_mini, widen
 from dream3d.priors.mini.sample import ddim
 from dream3d.priors.mini.views import Batch, Views
+from dream3d.priors.mini.volumes import Volumes, volume_loss
 
 PIECE = 15_000_000
 TEMPLATE = 4.0  # weight of the template's loss: 1 in units of [-1, 1]
@@ -52,13 +53,13 @@ def trained(mini: Mini) -> list[nn.Parameter]:
 
 
 def freeze(mini: Mini, stage: str) -> None:
-    """words: text encoder and template; template: that alone; unet: the rest; both: everything."""
+    """volumes, words: text encoder and template; template: that alone; unet: the rest; both: everything."""
     for p in mini.unet.parameters():
         p.requires_grad_(stage in ("unet", "both"))
     for p in mini.unet.template.parameters():
         p.requires_grad_(stage != "unet")
     for p in mini.text_encoder.parameters():
-        p.requires_grad_(stage in ("words", "both"))
+        p.requires_grad_(stage in ("volumes", "words", "both"))
 
 
 def loss_of(mini: Mini, batch: Batch, alpha_bar: torch.Tensor, args: argparse.Namespace) -> torch.Tensor:
@@ -75,7 +76,7 @@ def loss_of(mini: Mini, batch: Batch, alpha_bar: torch.Tensor, args: argparse.Na
     with torch.autocast(device.type, dtype=args.dtype, enabled=args.dtype != torch.float32):
         text, camera = mini.embed(batch.captions), batch.camera.to(device)
         painted = mini.unet.paint(text, camera)
-        if args.stage in ("words", "template"):
+        if args.stage in ("volumes", "words", "template"):
             return TEMPLATE * template_loss(painted, batch)
         out = mini.unet(
             batch.x_t.to(device), batch.t.to(device), text, class_labels=camera, painted=painted
@@ -102,8 +103,14 @@ def train_step(state: State, views: Views, alpha_bar: torch.Tensor, args: argpar
     progress = state.seconds / (60 * args.minutes)
     for group in state.optimizer.param_groups:
         group["lr"] = learning_rate(args.lr, state.step, progress)
-    batch = views.batch(args.batch, alpha_bar, seed=(args.seed, state.step))
-    loss = loss_of(state.mini, batch, alpha_bar, args)
+    seed = (args.seed, state.step)
+    if args.volumes is None:
+        loss = loss_of(state.mini, views.batch(args.batch, alpha_bar, seed), alpha_bar, args)
+    else:
+        captions, target = args.volumes.batch(args.batch, seed)
+        with torch.autocast(args.device, dtype=args.dtype, enabled=args.dtype != torch.float32):
+            cells = state.mini.unet.template(state.mini.embed(captions))
+            loss = TEMPLATE * volume_loss(cells, target.to(args.device))
     loss.backward()
     nn.utils.clip_grad_norm_(state.parameters(), 1.0)
     state.optimizer.step()
@@ -226,7 +233,10 @@ def main() -> None:
     parser.add_argument("--grid", type=int, default=8, help="concepts in the sample grid; 0: no grid")
     parser.add_argument("--init", type=Path, help="start from this prior's weights; new words are added")
     parser.add_argument(
-        "--stage", choices=("words", "template", "unet", "both"), default="both", help="what is trained"
+        "--stage",
+        choices=("volumes", "words", "template", "unet", "both"),
+        default="both",
+        help="what is trained",
     )
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--lr", type=float, default=5e-4)
@@ -241,6 +251,7 @@ def main() -> None:
         torch.set_num_threads(args.threads)
     args.out.mkdir(parents=True, exist_ok=True)
     views = Views(args.views)
+    args.volumes = Volumes(args.views, views) if args.stage == "volumes" else None
     state = start(args, views)
     alpha_bar = state.mini.scheduler.alphas_cumprod
     held_views = Views(args.views, first=900, last=999) if list(args.views.glob("views-9??.npz")) else None

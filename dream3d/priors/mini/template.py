@@ -14,6 +14,8 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 PAINTED = 3 + 1 + 1  # premultiplied colour, alpha, depth
+CELLS = 32  # along an edge of the volume
+EXTINCTION = 10.0  # a unit of length
 SAMPLES = 24
 
 
@@ -34,9 +36,11 @@ class Template(nn.Module):
         super().__init__()
         first, second, third = channels
         self.mix = nn.Sequential(
-            nn.Linear(2 * text, hidden), nn.SiLU(), nn.Linear(hidden, hidden), nn.SiLU(),
+            nn.Linear(2 * text, hidden), nn.LayerNorm(hidden), nn.SiLU(),
+            nn.Linear(hidden, hidden), nn.LayerNorm(hidden), nn.SiLU(),
             nn.Linear(hidden, first * 4**3),
         )  # fmt: skip
+        self.norm = nn.ModuleList(nn.GroupNorm(width // 4, width) for width in channels)
         self.up = nn.ModuleList((
             nn.Conv3d(first, second, 3, padding=1),
             nn.Conv3d(second, third, 3, padding=1),
@@ -49,8 +53,8 @@ class Template(nn.Module):
         dtype = next(self.mix.parameters()).dtype
         words = summary(text).to(dtype)
         x = self.mix(words).unflatten(1, (-1, 4, 4, 4))
-        for layer in self.up:
-            x = layer(F.interpolate(F.silu(x), scale_factor=2.0, mode="nearest"))
+        for norm, layer in zip(self.norm, self.up, strict=True):
+            x = layer(F.interpolate(F.silu(norm(x)), scale_factor=2.0, mode="nearest"))
         paint = self.paint(words).sigmoid()[:, :, None, None, None]
         share = paint[:, 3:] * x[:, 4:].sigmoid()
         colour = torch.lerp(x[:, 1:4].sigmoid(), paint[:, :3].expand_as(x[:, 1:4]), share)
@@ -72,7 +76,7 @@ class Template(nn.Module):
         points = origin[:, None, None, None] + along[..., None] * direction.permute(0, 2, 3, 1)[:, None]
         cells = self._at(volume.float(), which, points)
         inside = (points.square().sum(-1) < 1).to(cells.dtype)
-        alpha = 1 - torch.exp(-10 * inside * F.softplus(cells[:, 0] - 1) * (2 / SAMPLES))
+        alpha = 1 - torch.exp(-EXTINCTION * inside * F.softplus(cells[:, 0] - 1) * (2 / SAMPLES))
         through = torch.cumprod(1 - alpha + 1e-6, dim=1)
         weight = alpha * torch.cat((torch.ones_like(through[:, :1]), through[:, :-1]), dim=1)
         depth = (along - distance).expand_as(alpha)[:, None]
