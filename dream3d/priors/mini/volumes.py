@@ -54,7 +54,7 @@ def solid(mesh: Mesh, attributes: Float[Tensor, "v 7"], seed: int = 0) -> np.nda
     nearest = np.asarray(ndimage.distance_transform_edt(~shell, return_distances=False, return_indices=True))
     colour = mean.numpy().reshape(fine, fine, fine, 7)[tuple(nearest)]
     cells = np.concatenate((colour[..., :3], np.ones_like(colour[..., :1]), colour[..., 3:]), axis=-1)
-    cells = torch.from_numpy(cells * full[..., None]).permute(3, 0, 1, 2)[None]
+    cells = torch.from_numpy(cells * np.asarray(full)[..., None]).permute(3, 0, 1, 2)[None]
     coarse = F.avg_pool3d(cells, FINE)[0].permute(1, 2, 3, 0)
     return (coarse * 255).round().clamp(0, 255).to(torch.uint8).numpy()
 
