@@ -39,7 +39,7 @@ def to_mesh(
     """
     if isinstance(field, Explicit):
         outside, inside, colour_samples = ON_SURFACE
-        ready = field.mesh()
+        ready, _ = field.extract()
         raw = Mesh(ready.vertices.detach().cpu(), ready.faces.cpu())
     else:
         grid = sample(field, resolution=resolution, chunk=chunk)

@@ -11,7 +11,9 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
+from dream3d.mesh.crowded import balanced, parted
 from dream3d.mesh.holes import fill_holes
+from dream3d.mesh.intersections import self_intersections
 from dream3d.mesh.normals import vertex_normals
 from dream3d.types import Mesh
 
@@ -21,7 +23,8 @@ class Report:
     """What a mesh is like; vertices at one place count once.
 
     ``manifold_edges``: every edge has exactly two faces; ``watertight``: those also run through it in
-    opposite directions, so that inside and outside are told apart; ``volume`` is the enclosed one.
+    opposite directions, so that inside and outside are told apart; ``volume`` is the enclosed one;
+    ``self_intersections``: pairs of triangles that run through one another.
     """
 
     vertices: int
@@ -32,6 +35,7 @@ class Report:
     manifold_edges: bool
     volume: float
     area: float
+    self_intersections: int
 
 
 def to_trimesh(mesh: Mesh) -> trimesh.Trimesh:
@@ -64,6 +68,7 @@ def inspect(mesh: Mesh) -> Report:
         manifold_edges=bool((uses == 2).all()),
         volume=float(shape.volume),
         area=float(shape.area),
+        self_intersections=self_intersections(joined),
     )
 
 
@@ -122,19 +127,24 @@ def decimate(mesh: Mesh, *, faces: int) -> Mesh:
     return close(Mesh(vertices, torch.tensor(simplified[1], dtype=torch.int64)))
 
 
+def single(faces: Int[Tensor, "f 3"]) -> Int[Tensor, "k 3"]:
+    """Proper triangles, no two with the same corners: equal ones that face each other enclose nothing and
+    go in pairs; of what is left over one stays."""
+    proper = (faces != faces.roll(1, 1)).all(1)
+    turned = faces[proper]
+    at = turned.argmin(1, keepdim=True)
+    turned = turned.gather(1, (at + torch.arange(3)) % 3)  # the smallest corner first
+    sign = torch.where(turned[:, 1] < turned[:, 2], 1, -1)
+    distinct, which = torch.unique(turned.sort(1).values, dim=0, return_inverse=True)
+    net = torch.zeros(len(distinct), dtype=torch.int64).index_add_(0, which, sign)
+    kept = (sign == net.sign()[which]).nonzero().squeeze(1)
+    first = torch.full_like(net, len(turned)).scatter_reduce_(0, which[kept], kept, "amin")
+    return turned[first[net != 0].sort().values]
+
+
 def close(mesh: Mesh) -> Mesh:
-    """Drop collapsed and doubled faces, fill holes, face outwards."""
-    shape = to_trimesh(mesh)
-    corner = np.sort(shape.faces, axis=1)
-    proper = (corner[:, 0] != corner[:, 1]) & (corner[:, 1] != corner[:, 2])
-    _, first, inverse, uses = np.unique(
-        corner, axis=0, return_index=True, return_inverse=True, return_counts=True
-    )
-    is_first = first[inverse.ravel()] == np.arange(len(corner))
-    odd = uses[inverse.ravel()] % 2 == 1  # two equal faces enclose nothing: both go
-    shape.update_faces(proper & is_first & odd)
-    vertices = torch.tensor(shape.vertices, dtype=torch.float32)
-    closed = fill_holes(Mesh(vertices, torch.tensor(shape.faces, dtype=torch.int64)))
+    """Drop collapsed and doubled faces, fill holes, part crowded edges, face outwards: watertight."""
+    closed = parted(fill_holes(balanced(Mesh(mesh.vertices, single(mesh.faces)))))
     outwards = closed.faces if to_trimesh(closed).volume >= 0 else closed.faces.flip(1)
     return _compact(closed.vertices, outwards)
 

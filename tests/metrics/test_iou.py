@@ -5,7 +5,7 @@ import pytest
 import torch
 import trimesh
 
-from dream3d.metrics.iou import mesh_occupancy, volume_iou
+from dream3d.metrics.iou import ASKEW, mesh_iou, mesh_occupancy, volume_iou
 from dream3d.types import Mesh
 
 R = 40
@@ -110,3 +110,16 @@ def test_a_single_sheet_is_not_solid():
 def test_resolution_one_is_refused():
     with pytest.raises(ValueError, match="resolution 1"):
         mesh_occupancy(mesh_of(sphere()), 1)
+
+
+def test_iou_of_meshes_against_closed_forms():
+    thin, shifted = ((-0.6, -0.02, -0.6), (0.6, 0.02, 0.6)), ((-0.6, -0.01, -0.6), (0.6, 0.03, 0.6))
+    a, b = (mesh_of(box(*bounds)) for bounds in (thin, shifted))
+    assert mesh_iou(a, a, 64) == 1
+    assert mesh_iou(a, b, 64) == pytest.approx(0.03 / 0.05, abs=0.01)  # 1.3 cells thick, a third of one apart
+    assert mesh_iou(mesh_of(sphere(0.6)), mesh_of(sphere(0.7)), 64) == pytest.approx((6 / 7) ** 3, rel=0.01)
+
+
+def test_two_meshes_are_turned_by_a_rotation():
+    torch.testing.assert_close(ASKEW @ ASKEW.T, torch.eye(3))
+    assert torch.linalg.det(ASKEW) == pytest.approx(1)
