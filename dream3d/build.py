@@ -1,6 +1,6 @@
 """From a configuration to a ``Setup``: every object is made here, by Hydra's ``_target_``."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -12,6 +12,7 @@ from torch import nn
 from dream3d.complaints import restoring
 from dream3d.errors import UserError
 from dream3d.optimize import Regulariser, Setup
+from dream3d.priors.memory import Batch
 from dream3d.seeding import generator
 
 
@@ -30,9 +31,16 @@ def device_of(name: str) -> torch.device:
 
 
 def build_prior(config: DictConfig, device: torch.device) -> Any:
-    """The frozen prior; loaders that need a device take it as a keyword."""
+    """The frozen prior; loaders that need a device take it, and what will go through it, as keywords."""
     prior = instantiate(config.prior)
-    return prior(device=device) if isinstance(prior, partial) else prior
+    return prior(device=device, batch=batch_of(config)) if isinstance(prior, partial) else prior
+
+
+def batch_of(config: DictConfig) -> Batch:
+    """What a step sends through the prior at once, for the estimate of memory."""
+    rows = 4 if config.prompts.perp_neg else 2
+    images = config.views * config.distill.noises
+    return Batch(images, rows, config.distill.student is not None)
 
 
 def build_text(config: DictConfig, prior: Any) -> Callable[..., Any]:
@@ -53,6 +61,12 @@ def build_optimizer(config: DictConfig, field: Any, background: nn.Module) -> to
     if list(background.parameters()):
         groups.append({"params": list(background.parameters()), "name": "background", "lr_scale": 0.1})
     return instantiate(config.optimizer.algorithm)([{**g, "lr": rate(0) * g["lr_scale"]} for g in groups])
+
+
+def warnings_of(prior: Any, prompt: str, texts: Sequence[str]) -> list[str]:
+    """What the prior will not make of the prompt, nor read of the texts (view words come last in them)."""
+    unknown = prior.warnings(prompt) if hasattr(prior, "warnings") else []
+    return [*unknown, *(prior.cut(texts) if hasattr(prior, "cut") else [])]
 
 
 PriorOf = Callable[[DictConfig, torch.device], Any]
@@ -102,7 +116,9 @@ def build(config: DictConfig, prior_of: PriorOf = build_prior) -> Setup:
         size=config.size,
         seed=config.seed,
         device=device,
-        warnings=prior.warnings(config.prompt) if hasattr(prior, "warnings") else (),
+        warnings=warnings_of(prior, config.prompt, getattr(text, "prompts", [config.prompt])),
+        notes=getattr(prior, "notes", ()),
+        condition=getattr(prior, "condition", None),
     )
 
 

@@ -6,7 +6,7 @@ regularisers -> a check that all is finite -> an optimiser step. Random draws de
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Protocol, runtime_checkable
 
@@ -61,6 +61,8 @@ class Setup:
     seed: int
     device: torch.device
     warnings: Sequence[str] = ()
+    notes: Sequence[str] = ()
+    condition: Callable[[Render, Camera], Tensor | None] | None = None  # what a ControlNet is shown
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,8 @@ def optimize(setup: Setup, begin: int, end: int) -> Iterator[Step]:
         background = setup.backgrounds[which](render.rays, draw("background"))
         x = setup.prior.encode(render.image, background).repeat_interleave(setup.noises, dim=0)
         text = setup.text(camera) if setup.noises == 1 else setup.text(repeated(camera, setup.noises))
+        if setup.condition is not None and (shown := setup.condition(render, camera)) is not None:
+            text = replace(text, control=shown.repeat_interleave(setup.noises, dim=0))
         t = setup.time(step, len(x), len(setup.prior.alpha_bar), draw("time")).to(setup.device)
         noise = torch.randn(x.shape, generator=draw("noise")).to(x)
         distilled = at_step(setup.loss, step)(setup.prior, x, t, noise, text)

@@ -148,16 +148,20 @@ class Render:
 
 @dataclass(frozen=True)
 class SignedGrid:
-    """Tetrahedra with signed distances (negative inside) at their corners, which are moved by ``offset``.
+    """Cells with signed distances (negative inside) at their corners, which are moved by ``offset``.
 
-    ``nodes`` are where the corners are, offsets included; ``spacing`` is the size of the lattice's cells.
+    ``nodes`` are where the corners are, offsets included; ``spacing`` is the size of the lattice's cubes.
+    ``cells`` are tetrahedra (4 corners) or cubes (8, the number's bits 4, 2 and 1 being x, y and z): all that
+    the surface runs through, and maybe others. ``deviation`` is there for FlexiCubes: of every vertex, how
+    unevenly far the crossings are that it is the mean of (``mesh/flexicubes.py``).
     """
 
     nodes: Float[Tensor, "n 3"]
     offset: Float[Tensor, "n 3"]
     sdf: Float[Tensor, " n"]
-    tets: Int[Tensor, "t 4"]
+    cells: Int[Tensor, "t k"]
     spacing: float
+    deviation: Float[Tensor, " d"] | None = None
 
 
 @dataclass(frozen=True)
@@ -186,6 +190,7 @@ class Text:
     ``plain`` is the prompt without view words, for VSD's student where the prior is not told the
     camera (None: ``cond`` serves). ``contrast`` is what CSD (negative prompt) and SDS-Bridge (source
     prompt) move away from (None: ``null`` serves).
+    ``control`` is a picture of each render, [0, 1], for priors that are shown one (ControlNet).
     """
 
     cond: Float[Tensor, "b ..."]
@@ -195,6 +200,7 @@ class Text:
     weights: Float[Tensor, "b k"] | None = None
     plain: Float[Tensor, "b ..."] | None = None
     contrast: Float[Tensor, "b ..."] | None = None
+    control: Float[Tensor, "b 3 y x"] | None = None
 
 
 @dataclass(frozen=True)
@@ -236,12 +242,9 @@ class Field(Protocol):
 class Explicit(Protocol):
     """A field whose surface is a mesh: rendered by ``render/surface.py``, exported as it is."""
 
-    def grid(self) -> SignedGrid | None:
-        """What the mesh is extracted from, with gradient; None for a mesh that came ready."""
-        ...
-
-    def mesh(self) -> Mesh:
-        """The surface, with gradient where it can be trained."""
+    def extract(self) -> tuple[Mesh, SignedGrid | None]:
+        """The surface and what it is extracted from (None for a mesh that came ready), with gradient where
+        it can be trained."""
         ...
 
     def density(self, x: Float[Tensor, "n 3"]) -> Float[Tensor, " n"]:

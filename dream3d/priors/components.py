@@ -93,10 +93,15 @@ def load_components(folder: Path, dtype: torch.dtype, text_dtype: torch.dtype) -
     dtypes = {**dict.fromkeys(NETWORKS, dtype), "vae": torch.float32, **dict.fromkeys(ENCODERS, text_dtype)}
     with quiet():
         parts = {role: _load(folder, role, *entry, dtypes.get(role)) for role, entry in wanted(index).items()}
+    return split(parts, index, str(folder))
+
+
+def split(parts: Mapping[str, Any], index: Mapping[str, Any], origin: str) -> Components:
+    """Loaded parts by what they are for. Raises UserError where a prior's needs are not met."""
     network = next((parts[role] for role in NETWORKS if role in parts), None)
     if network is None or "scheduler" not in parts or "text_encoder" not in parts:
         raise UserError(
-            f"{folder}: got the parts {', '.join(parts) or 'none'}; expected unet or transformer, scheduler, "
+            f"{origin}: got the parts {', '.join(parts) or 'none'}; expected unet or transformer, scheduler, "
             "text_encoder and tokenizer; use a text-to-image folder"
         )
     texts = {role: part for role, part in parts.items() if role in ENCODERS + TOKENIZERS}

@@ -4,6 +4,7 @@
 returns its raw output, shaped like x. What the output means is ``parametrise.py``'s business.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
@@ -14,7 +15,7 @@ from torch import Tensor
 
 from dream3d.errors import UserError
 from dream3d.priors import text
-from dream3d.priors.components import Components
+from dream3d.priors.components import TOKENIZERS, Components
 from dream3d.priors.mini import words
 from dream3d.priors.mini.network import MiniUNet
 
@@ -24,6 +25,11 @@ T5_LENGTH = {"if": 77, "sd3": 256, "flux": 512}
 @runtime_checkable
 class Family(Protocol):
     """Text and call of one family of networks."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and width of one prompt's embedding."""
+        ...
 
     def embed(self, prompts: Sequence[str]) -> Float[Tensor, "b l c"]:
         """Prompts to embeddings, without gradient."""
@@ -41,11 +47,34 @@ class Family(Protocol):
         ...
 
 
+def told_guidance(
+    guidance: float, width: int | None, x: Float[Tensor, "b c h w"]
+) -> dict[str, Float[Tensor, "b w"]]:
+    """What a consistency model distilled from guided sampling is told (LCM, arXiv 2310.04378, Sec. 4.2).
+
+    ``w = guidance - 1`` (1: plain conditional), as sines and cosines of ``1000 w 10000^(-i / (n - 1))``,
+    i < n = width / 2. Empty where the network has no such input (width None).
+    """
+    if width is None:
+        return {}
+    n = width // 2
+    rates = torch.exp(-math.log(10000) * torch.arange(n, device=x.device) / (n - 1))
+    angles = 1000 * (guidance - 1) * rates
+    row = torch.nn.functional.pad(torch.cat((angles.sin(), angles.cos())), (0, width - 2 * n))
+    return {"timestep_cond": row.to(x.dtype).expand(len(x), -1)}
+
+
 @dataclass(frozen=True)
 class Clip:
-    """Stable Diffusion 1 and 2: a UNet, one CLIP text model."""
+    """Stable Diffusion 1 and 2: a UNet, one CLIP text model; few-step models are told their guidance."""
 
     parts: Mapping[str, Any]
+    guidance: float = 1.0
+    guidance_width: int | None = None
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.parts["tokenizer"].model_max_length, self.parts["text_encoder"].config.hidden_size
 
     def embed(self, prompts: Sequence[str]) -> Float[Tensor, "b l c"]:
         return text.clip_last(self.parts["text_encoder"], self.parts["tokenizer"], prompts)
@@ -53,7 +82,7 @@ class Clip:
     def call(
         self, network: Any, x: Tensor, t: Tensor, embedding: Tensor, camera: Tensor | None
     ) -> Float[Tensor, "b c h w"]:
-        return network(x, t, embedding).sample
+        return network(x, t, embedding, **told_guidance(self.guidance, self.guidance_width, x)).sample
 
 
 @dataclass(frozen=True)
@@ -75,6 +104,10 @@ class DeepFloyd:
 
     parts: Mapping[str, Any]
 
+    @property
+    def shape(self) -> tuple[int, int]:
+        return T5_LENGTH["if"], self.parts["text_encoder"].config.d_model
+
     def embed(self, prompts: Sequence[str]) -> Float[Tensor, "b l c"]:
         cleaned = [prompt.lower().strip() for prompt in prompts]
         encoder, tokenizer = self.parts["text_encoder"], self.parts["tokenizer"]
@@ -93,6 +126,14 @@ class Sdxl:
     parts: Mapping[str, Any]
     resolution: int
     zeros_for_empty: bool
+    guidance: float = 1.0
+    guidance_width: int | None = None
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        width = sum(self.parts[role].config.hidden_size for role in ("text_encoder", "text_encoder_2"))
+        pooled = self.parts["text_encoder_2"].config.projection_dim
+        return self.parts["tokenizer"].model_max_length + text.rows_for(pooled, width), width
 
     def embed(self, prompts: Sequence[str]) -> Float[Tensor, "b l c"]:
         first, _ = text.clip_penultimate(self.parts["text_encoder"], self.parts["tokenizer"], prompts)
@@ -111,7 +152,9 @@ class Sdxl:
         size = self.resolution
         # original height and width, crop's top and left, target height and width
         ids = torch.tensor([size, size, 0, 0, size, size], dtype=x.dtype, device=x.device).expand(len(x), 6)
-        return network(x, t, hidden, added_cond_kwargs={"text_embeds": pooled, "time_ids": ids}).sample
+        added = {"text_embeds": pooled, "time_ids": ids}
+        more = told_guidance(self.guidance, self.guidance_width, x)
+        return network(x, t, hidden, added_cond_kwargs=added, **more).sample
 
 
 @dataclass(frozen=True)
@@ -120,6 +163,12 @@ class Sd3:
 
     parts: Mapping[str, Any]
     width: int
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        pooled = sum(self.parts[role].config.projection_dim for role in ("text_encoder", "text_encoder_2"))
+        tokens = self.parts["tokenizer"].model_max_length + T5_LENGTH["sd3"]
+        return tokens + text.rows_for(pooled, self.width), self.width
 
     def embed(self, prompts: Sequence[str]) -> Float[Tensor, "b l c"]:
         first, pooled = text.clip_penultimate(self.parts["text_encoder"], self.parts["tokenizer"], prompts)
@@ -149,6 +198,11 @@ class Flux:
     parts: Mapping[str, Any]
     guidance: float
 
+    @property
+    def shape(self) -> tuple[int, int]:
+        width, pooled = (self.parts[f"text_encoder{suffix}"].config.hidden_size for suffix in ("_2", ""))
+        return T5_LENGTH["flux"] + text.rows_for(pooled, width), width
+
     def embed(self, prompts: Sequence[str]) -> Float[Tensor, "b l c"]:
         hidden = text.t5(
             self.parts["text_encoder_2"], self.parts["tokenizer_2"], prompts, T5_LENGTH["flux"], masked=False
@@ -172,6 +226,22 @@ class Flux:
         return torch.nn.functional.pixel_shuffle(out.transpose(1, 2).unflatten(2, (h, w)), 2)
 
 
+def cut_words(family: Any, prompts: Sequence[str]) -> list[str]:
+    """One line for each tokenizer and the end of a prompt that it does not read (SD 3 has two kinds)."""
+    longer = {DeepFloyd: ("tokenizer", "if"), Sd3: ("tokenizer_3", "sd3"), Flux: ("tokenizer_2", "flux")}
+    role_of_t5, kind = longer.get(type(family), ("", ""))
+    found: dict[str, None] = {}  # in order, each once
+    for role in TOKENIZERS:
+        tokenizer: Any = family.parts.get(role)
+        if tokenizer is None:
+            continue
+        for prompt in prompts:
+            length = T5_LENGTH[kind] if role == role_of_t5 else tokenizer.model_max_length
+            if lost := text.cut(tokenizer, prompt, length):
+                found[f"prompt: {role} reads {length} tokens; cut off: '{lost}'; say it shorter"] = None
+    return list(found)
+
+
 def family_of(parts: Components, resolution: int, guidance: float) -> Family:
     """The family a folder belongs to, by its network's class. Raises UserError for an unknown one."""
     network, kind = parts.network, type(parts.network).__name__
@@ -182,11 +252,12 @@ def family_of(parts: Components, resolution: int, guidance: float) -> Family:
     if kind == "FluxTransformer2DModel":
         return Flux(parts.text, guidance)
     if kind == "UNet2DConditionModel" and network.config.addition_embed_type == "text_time":
-        return Sdxl(parts.text, resolution, bool(parts.index.get("force_zeros_for_empty_prompt", True)))
+        zeros = bool(parts.index.get("force_zeros_for_empty_prompt", True))
+        return Sdxl(parts.text, resolution, zeros, guidance, network.config.get("time_cond_proj_dim"))
     if kind == "UNet2DConditionModel" and type(parts.text["text_encoder"]).__name__.startswith("T5"):
         return DeepFloyd(parts.text)
     if kind == "UNet2DConditionModel":
-        return Clip(parts.text)
+        return Clip(parts.text, guidance, network.config.get("time_cond_proj_dim"))
     raise UserError(
         f"prior: got a network of class {kind}, expected that of Stable Diffusion 1, 2, XL or 3, DeepFloyd "
         "IF, Flux or the embedded prior; choose another folder"

@@ -9,19 +9,21 @@ import torch
 from jaxtyping import Float, Int
 from torch import Generator, Tensor
 
-from dream3d.errors import UserError
 from dream3d.priors import parametrise
+from dream3d.priors.addons import add_files
 from dream3d.priors.components import ENCODERS, Components, load_components, quiet
-from dream3d.priors.families import Family, Mini, Sdxl, family_of
+from dream3d.priors.control import Control, load_control
+from dream3d.priors.dtypes import chosen_dtype
+from dream3d.priors.families import Family, Mini, Sdxl, cut_words, family_of
+from dream3d.priors.memory import ONE, Batch, estimate, fits, room_for
 from dream3d.priors.mini import words
-from dream3d.priors.mini.network import channels_last
+from dream3d.priors.multiview import MultiView, seeing_together
+from dream3d.priors.options import DEFAULT, Options, save_memory, save_time
 from dream3d.priors.parametrise import Prediction
 from dream3d.priors.resolve import resolve
-from dream3d.priors.spaces import Latent, Rgb, Rgba, Space
-from dream3d.types import EpsSet, Image, Text
-
-DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
-FLUX_SAMPLE_SIZE = 128  # latents a side; its configuration does not say
+from dream3d.priors.single_file import is_single_file, load_single_file
+from dream3d.priors.spaces import Space, space_of
+from dream3d.types import Camera, EpsSet, Image, Render, Text
 
 
 @dataclass(eq=False)
@@ -36,6 +38,8 @@ class Pipeline:
         resolution: height and width in pixels of the images it wants.
         dtype: what the network computes in; all that enters and leaves the prior is float32.
         concepts: what the prior knows by name, where its folder says so (concepts.json), else None.
+        notes: what the user should know of it before the run.
+        control: a ControlNet that acts where a text brings its picture (``condition``).
     """
 
     unet: Any
@@ -48,11 +52,13 @@ class Pipeline:
     dtype: torch.dtype
     vocabulary: frozenset[str] = frozenset()
     concepts: Mapping[str, Sequence[str]] | None = None
+    notes: Sequence[str] = ()
+    control: Control | None = None
 
     @property
     def camera(self) -> bool:
         """Is the network told the camera?"""
-        return isinstance(self.family, Mini)
+        return isinstance(self.family, Mini | MultiView)
 
     @property
     def needs_view_words(self) -> bool:
@@ -71,6 +77,14 @@ class Pipeline:
             UnknownWord: the prompt names nothing that the prior knows; offers what is nearest.
         """
         return [] if self.concepts is None else words.check(prompt, self.concepts, self.vocabulary)
+
+    def condition(self, render: Render, camera: Camera) -> Float[Tensor, "b 3 y x"] | None:
+        """What the ControlNet is shown of a render (``Text.control``); None without one."""
+        return None if self.control is None else self.control.picture(render, camera)
+
+    def cut(self, prompts: Sequence[str]) -> list[str]:
+        """What the text encoders will not read of these prompts, for they are too long."""
+        return cut_words(self.family, prompts)
 
     @torch.no_grad()
     def embed(self, prompts: list[str]) -> Float[Tensor, "b l c"]:
@@ -99,13 +113,16 @@ class Pipeline:
         t: Int[Tensor, " b"],
         embedding: Float[Tensor, "b l c"],
         camera: Float[Tensor, "b 17"] | None = None,
+        control: Float[Tensor, "b 3 y x"] | None = None,
     ) -> Float[Tensor, "b *d"]:
         """The network's own output in float32, with gradient."""
-        x = x_t
+        x, network = x_t, self.unet
+        if control is not None and self.control is not None:
+            network = self.control.on(self.unet, control)
         if self.prediction == "flow_prediction":
             x = x_t * parametrise.flow_scale(*self.alpha_sigma(t, x_t))
         x, embedding = x.to(self.dtype), embedding.to(self.dtype)
-        return self.family.call(self.unet, x, self.timesteps[t], embedding, camera).float()
+        return self.family.call(network, x, self.timesteps[t], embedding, camera).float()
 
     def to_eps(
         self, out: Float[Tensor, "b *d"], x_t: Float[Tensor, "b *d"], t: Int[Tensor, " b"]
@@ -143,47 +160,12 @@ class Pipeline:
             )
         index = torch.cat(order)
         x, at = x_t[index], t[index]
-        out = self.predict(x, at, torch.cat(embeddings), None if text.camera is None else text.camera[index])
+        camera, control = (None if item is None else item[index] for item in (text.camera, text.control))
+        out = self.predict(x, at, torch.cat(embeddings), camera, control)
         cond, *others = self.to_eps(out, x, at).split([len(rows) for rows in order])
         null = cond if text.null is text.cond else others[0]
         negatives = None if text.negatives is None else others[-1].unflatten(0, (b, k))
         return EpsSet(cond, null, negatives, text.weights)
-
-
-def chosen_dtype(name: str, device: torch.device) -> torch.dtype:
-    """``auto``: float16 on CUDA, bfloat16 on CPUs that compute in it (AVX512-BF16, AMX), else float32."""
-    if name != "auto":
-        if name not in DTYPES:
-            raise UserError(f"prior.dtype: got '{name}', expected auto, {', '.join(DTYPES)}")
-        return DTYPES[name]
-    if device.type == "cuda":
-        return torch.float16
-    native = [
-        getattr(torch.cpu, probe, lambda: False)
-        for probe in ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-    ]
-    return torch.bfloat16 if device.type == "cpu" and any(probe() for probe in native) else torch.float32
-
-
-def space_of(parts: Components, resolution: int | None, posterior: Literal["mean", "sample"]) -> Space:
-    """The space of x. Raises UserError when the network does not take it (inpainting and editing models)."""
-    sample = parts.network.config.get("sample_size", FLUX_SAMPLE_SIZE)
-    own = sample if isinstance(sample, int) else sample[0]
-    channels = parts.network.config.in_channels
-    if parts.vae is None:
-        space = Rgba(resolution or own) if channels == 4 else Rgb(resolution or own)
-    else:
-        space = Latent(parts.vae, 0, posterior)
-        space = Latent(parts.vae, resolution or own * space.factor, posterior)
-        if space.size % (2 * space.factor):
-            raise UserError(f"prior.resolution: got {space.size}, expected a multiple of {2 * space.factor}")
-    wanted = space.channels * (4 if type(parts.network).__name__.startswith("Flux") else 1)
-    if channels != wanted:
-        raise UserError(
-            f"prior: got a network with {channels} input channels, expected {wanted}; "
-            "use a text-to-image folder, not one for inpainting, editing or upscaling"
-        )
-    return space
 
 
 def load(
@@ -198,48 +180,95 @@ def load(
     posterior: Literal["mean", "sample"] = "mean",
     guidance: float = 1.0,
     offline: bool = False,
+    config: str | None = None,
+    lora: str | None = None,
+    lora_scale: float = 1.0,
+    embeddings: str | None = None,
+    control: str | None = None,
+    control_kind: str = "depth",
+    control_scale: float = 1.0,
+    options: Options = DEFAULT,
+    memory_check: bool = True,
+    batch: Batch = ONE,
 ) -> Pipeline:
-    """The prior at ``path`` (a folder or a hub id), or at the first of ``places`` that is there.
+    """The prior at ``path`` (folder, hub id or .safetensors file), or the first of ``places`` that is there.
 
     Args:
-        dtype: of the network: ``auto`` (``chosen_dtype``), float32, float16 or bfloat16.
-        vae_dtype: ``auto`` is the network's, but float32 where the VAE overflows in half (SDXL).
+        dtype: of the network: ``auto``, float32, float16 or bfloat16 (``dtypes.py``).
+        vae_dtype: the same of the VAE (``cast_vae``).
         text_device: where prompts are embedded (once a run); None: ``device``.
         resolution: pixels of the images it wants; None: what it was trained at.
         posterior: the VAE's mean, or a sample of it (``encode`` then needs a generator).
         guidance: what guidance-distilled models (Flux dev) are told.
         offline: never touch the network.
+        config: where the tokenizer and configurations of a single file are; None: known by its kind.
+        lora, lora_scale: a LoRA file merged into the weights, and how much of it (``addons.py``).
+        embeddings: a textual-inversion file, whose word can then be used in prompts.
+        control, control_kind, control_scale: a ControlNet and what it is shown (``control.py``).
+        options: switches that trade time for memory (``options.py``).
+        memory_check: refuse where ``batch`` cannot fit the device's free memory (``memory.py``).
 
     Raises:
         UserError: nothing usable there, with the reason for each place and the fix.
     """
     device = torch.device(device)
-    folder = resolve(path, places, offline)
     kind = chosen_dtype(dtype, device)
     text_kind = torch.float32 if torch.device(text_device or device).type == "cpu" else kind
-    parts = load_components(folder, kind, text_kind)
+    folder, parts = opened(path, places, (kind, text_kind), config, offline=offline, check=memory_check)
+    notes = add_files(parts, lora, lora_scale, embeddings)
     space = space_of(parts, resolution, posterior)
-    pixels = space.size
-    family = family_of(parts, pixels, guidance)
+    family = family_of(parts, space.size, guidance)
     if parts.vae is not None:
-        overflows = isinstance(family, Sdxl) and parts.vae.config.force_upcast
-        vae_kind = kind if vae_dtype == "auto" else chosen_dtype(vae_dtype, device)
-        with quiet():
-            parts.vae.to(device, torch.float32 if overflows and vae_dtype == "auto" else vae_kind)
-    for role in ENCODERS:
-        if role in parts.text:
-            parts.text[role].to(text_device or device)
+        cast_vae(parts.vae, vae_dtype, kind, device, overflows=isinstance(family, Sdxl))
+    save_memory(options, parts.network, parts.vae)
+    family = seeing_together(family, parts.network)
+    texts = [parts.text[role] for role in ENCODERS if role in parts.text]
+    resident = [parts.network, *([parts.vae] if parts.vae else []), *(() if text_device else texts)]
+    shown = None
+    if control is not None:
+        shown = load_control(control, control_kind, control_scale, space.size, parts.network)
+        resident.append(shown.net)
+    needs = estimate(parts.network, family, space, resident, kind, batch)
+    notes.append(fits(needs, batch, device, memory_check))
+    for part, place in [*((p, device) for p in resident), *((e, text_device or device) for e in texts)]:
+        part.to(place)
+    save_time(options, parts.network)
     alpha_bar, timesteps, prediction = parametrise.schedule(parts.scheduler)
-    tokenizer = parts.text["tokenizer"]
     return Pipeline(
-        unet=channels_last(parts.network.to(device)),
+        unet=parts.network,
         family=family,
         space=space,
         alpha_bar=alpha_bar.to(device),
         timesteps=timesteps.to(device),
         prediction=prediction,
-        resolution=pixels,
+        resolution=space.size,
         dtype=kind,
-        vocabulary=frozenset(tokenizer.get_vocab()),
-        concepts=words.concepts_of(Path(folder)),
+        vocabulary=frozenset(parts.text["tokenizer"].get_vocab()),
+        concepts=words.concepts_of(folder),
+        notes=notes,
+        control=shown,
     )
+
+
+def cast_vae(vae: Any, name: str, network: torch.dtype, device: torch.device, *, overflows: bool) -> None:
+    """``auto``: as the network, but float32 where the VAE says that it overflows in half (SDXL)."""
+    kind = network if name == "auto" else chosen_dtype(name, device)
+    with quiet():
+        vae.to(torch.float32 if name == "auto" and overflows and vae.config.force_upcast else kind)
+
+
+def opened(
+    path: str | None,
+    places: Sequence[str],
+    dtypes: tuple[torch.dtype, torch.dtype],
+    config: str | None,
+    *,
+    offline: bool,
+    check: bool,
+) -> tuple[Path, Components]:
+    """(where, parts) of a single file, or of the first folder that is usable."""
+    if path is not None and is_single_file(path):
+        return Path(path), load_single_file(path, config, offline, *dtypes)
+    folder = resolve(path, places, offline)
+    room_for(folder, check)
+    return folder, load_components(folder, *dtypes)

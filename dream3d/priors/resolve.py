@@ -96,11 +96,14 @@ def from_hub(place: str) -> tuple[Path | None, str]:
         hf_hub_download(place, "model_index.json")
         folder = Path(snapshot_download(place, allow_patterns=patterns(place)))
     except Exception as error:  # the hub's HTTP library, and so its errors, differ between versions
-        return None, next(
-            (reason.format(place) for kind, reason in FAILURES if isinstance(error, kind)), failed(error)
-        )
+        return None, reason_of(error, place)
     found = problems(folder)
     return (folder, "") if not found else (None, "; ".join(found))
+
+
+def reason_of(error: Exception, place: str) -> str:
+    """Why the hub did not give, and the fix."""
+    return next((reason.format(place) for kind, reason in FAILURES if isinstance(error, kind)), failed(error))
 
 
 def failed(error: Exception) -> str:

@@ -11,7 +11,11 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Generator, Tensor
 
+from dream3d.errors import UserError
+from dream3d.priors.components import Components
 from dream3d.types import Image
+
+FLUX_SAMPLE_SIZE = 128  # latents a side; its configuration does not say
 
 
 @runtime_checkable
@@ -131,3 +135,24 @@ class Latent:
     def decode(self, x: Float[Tensor, "b d y x"]) -> Float[Tensor, "b h w 3"]:
         z = x / self.scale + self.shift
         return (self.vae.decode(z.to(self.vae.dtype)).sample.float() / 2 + 0.5).permute(0, 2, 3, 1)
+
+
+def space_of(parts: Components, resolution: int | None, posterior: Literal["mean", "sample"]) -> Space:
+    """The space of x. Raises UserError when the network does not take it (inpainting and editing models)."""
+    sample = parts.network.config.get("sample_size", FLUX_SAMPLE_SIZE)
+    own = sample if isinstance(sample, int) else sample[0]
+    channels = parts.network.config.in_channels
+    if parts.vae is None:
+        space = Rgba(resolution or own) if channels == 4 else Rgb(resolution or own)
+    else:
+        space = Latent(parts.vae, 0, posterior)
+        space = Latent(parts.vae, resolution or own * space.factor, posterior)
+        if space.size % (2 * space.factor):
+            raise UserError(f"prior.resolution: got {space.size}, expected a multiple of {2 * space.factor}")
+    wanted = space.channels * (4 if type(parts.network).__name__.startswith("Flux") else 1)
+    if channels != wanted:
+        raise UserError(
+            f"prior: got a network with {channels} input channels, expected {wanted}; "
+            "use a text-to-image folder, not one for inpainting, editing or upscaling"
+        )
+    return space

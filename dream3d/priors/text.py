@@ -10,22 +10,35 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+from diffusers.loaders import TextualInversionLoaderMixin
 from jaxtyping import Float, Int
 from torch import Tensor
+
+from dream3d.priors.components import quiet
+
+
+def rows_for(size: int, width: int) -> int:
+    """Rows of ``width`` numbers that hold ``size``."""
+    return -(-size // width)
 
 
 def pack(hidden: Float[Tensor, "b l c"], pooled: Float[Tensor, "b p"]) -> Float[Tensor, "b m c"]:
     """``ceil(p / c)`` rows more than ``hidden``, which hold ``pooled`` and zeros."""
     width = hidden.shape[-1]
-    rows = -(-pooled.shape[-1] // width)
+    rows = rows_for(pooled.shape[-1], width)
     padded = F.pad(pooled, (0, rows * width - pooled.shape[-1]))
     return torch.cat((hidden, padded.unflatten(-1, (rows, width)).to(hidden)), dim=1)
 
 
 def unpack(packed: Float[Tensor, "b m c"], size: int) -> tuple[Float[Tensor, "b l c"], Float[Tensor, "b p"]]:
     """The inverse of ``pack`` for a pooled embedding of ``size`` numbers."""
-    rows = -(-size // packed.shape[-1])
+    rows = rows_for(size, packed.shape[-1])
     return packed[:, :-rows], packed[:, -rows:].flatten(1)[:, :size]
+
+
+def spelled_out(tokenizer: Any, prompts: Sequence[str]) -> list[str]:
+    """A learned word of several vectors (textual inversion) becomes its several tokens, as in diffusers."""
+    return [*TextualInversionLoaderMixin().maybe_convert_prompt(list(prompts), tokenizer)]
 
 
 def tokens(
@@ -33,9 +46,25 @@ def tokens(
 ) -> tuple[Int[Tensor, "b l"], Int[Tensor, "b l"]]:
     """Token ids and attention mask, padded and cut to ``length``."""
     batch = tokenizer(
-        list(prompts), padding="max_length", max_length=length, truncation=True, return_tensors="pt"
+        spelled_out(tokenizer, prompts),
+        padding="max_length",
+        max_length=length,
+        truncation=True,
+        return_tensors="pt",
     )
     return batch.input_ids.to(device), batch.attention_mask.to(device)
+
+
+def cut(tokenizer: Any, prompt: str, length: int) -> str:
+    """What of a prompt lies beyond the ``length`` tokens that are read; empty where all of it is."""
+    (said,) = spelled_out(tokenizer, [prompt])
+    with quiet():  # the tokenizer would warn of what is said better here
+        ids = tokenizer(said, truncation=False).input_ids
+    if len(ids) <= length:
+        return ""
+    kept = tokenizer(said, truncation=True, max_length=length).input_ids
+    same = next((i for i, (a, b) in enumerate(zip(kept, ids, strict=False)) if a != b), len(kept))
+    return tokenizer.decode(ids[same:], skip_special_tokens=True).strip()
 
 
 def clip_last(encoder: Any, tokenizer: Any, prompts: Sequence[str]) -> Float[Tensor, "b l c"]:

@@ -3,6 +3,7 @@
 import pytest
 import tiny
 import torch
+from diffusers import LatentConsistencyModelPipeline, UNet2DConditionModel
 
 from dream3d.priors.pipeline import load
 from dream3d.types import Image, Text
@@ -97,6 +98,7 @@ def test_embeddings_are_the_pipelines(both):
         hidden, pooled = reference_embedding(name, pipeline, PROMPTS[:2])
     packed = ours.embed(PROMPTS[:2])
     length = hidden.shape[1]
+    assert packed.shape[1:] == ours.family.shape
     assert (packed[:, :length] - hidden).abs().max() <= 1e-5
     if pooled is None:
         assert packed.shape == hidden.shape
@@ -192,3 +194,48 @@ def test_sdxl_null_is_zeros_like_the_pipelines(tmp_path):
     _, hidden, _, pooled = pipeline.encode_prompt("a corgi", device="cpu", do_classifier_free_guidance=True)
     assert not hidden.any() and not pooled.any()
     assert not ours.embed([""]).any() and ours.embed(["a"]).any()
+
+
+@pytest.mark.parametrize("maker", [tiny.sd, tiny.sdxl])
+@pytest.mark.parametrize("guidance", [1.0, 8.5])
+def test_few_step_models_are_told_their_guidance(maker, guidance, tmp_path):
+    """``time_cond_proj_dim``, as diffusers' LatentConsistencyModelPipeline fills it."""
+    torch.manual_seed(0)
+    pipeline = maker()
+    config = {k: v for k, v in pipeline.unet.config.items() if not k.startswith("_")}
+    pipeline.unet = UNet2DConditionModel.from_config({**config, "time_cond_proj_dim": 8})
+    ours = load(str(tiny.saved(pipeline, tmp_path)), dtype="float32", guidance=guidance)
+    name = "sdxl" if maker is tiny.sdxl else "sd"
+    x_t, t, cond = torch.randn(2, 4, 8, 8), torch.tensor([259, 999]), ours.embed(PROMPTS[:2])
+    told = LatentConsistencyModelPipeline.get_guidance_scale_embedding(
+        None, torch.tensor([guidance - 1]).repeat(2), embedding_dim=8
+    )
+    original = pipeline.unet.forward
+    pipeline.unet.forward = lambda *args, **more: original(*args, **more, timestep_cond=told)
+    with torch.no_grad():
+        text = reference_embedding(name, pipeline, PROMPTS[:2])
+        expected = reference_eps(name, pipeline, (x_t, t), text, None)
+    got = ours.eps(x_t, t, Text(cond, cond)).cond
+    assert (got - expected).abs().max() <= 1e-5
+    other = load(str(tmp_path), dtype="float32", guidance=3.0).eps(x_t, t, Text(cond, cond)).cond
+    assert (got - other).abs().max() > 1e-5
+
+
+def test_what_is_cut_of_a_long_prompt_is_said(tmp_path):
+    torch.manual_seed(0)
+    pipeline = tiny.sd()
+    pipeline.register_modules(tokenizer=tiny.letters())
+    pipeline.text_encoder.resize_token_embeddings(len(tiny.letters()), mean_resizing=False)
+    ours = load(str(tiny.saved(pipeline, tmp_path)), dtype="float32")
+    assert ours.cut(["corgi", "a dog", ""]) == []  # six letters fit between start and end
+    (line,) = ours.cut(["corgi", "a red dog, side view", "a red dog, side view"])
+    assert line == "prompt: tokenizer reads 8 tokens; cut off: 'g , side view'; say it shorter"
+    assert torch.equal(ours.embed(["a red dog, side view"]), ours.embed(["a red dog, back"]))
+
+
+def test_each_kind_of_tokenizer_has_its_own_length(both):
+    name, _, ours = both
+    lines = ours.cut([" ".join(["dog"] * 300)])
+    read = [int(line.split(" reads ")[1].split()[0]) for line in lines]
+    expected = {"mini": [12], "sdxl": [8, 8], "deepfloyd": [77], "sd3": [8, 8, 256], "flux": [8]}
+    assert read == expected.get(name.replace("-without-t5", "") if "t5" not in name else "sdxl", [8])

@@ -8,7 +8,8 @@ import torch
 
 from dream3d.errors import UserError
 from dream3d.priors import spaces
-from dream3d.priors.pipeline import chosen_dtype, load
+from dream3d.priors.dtypes import chosen_dtype
+from dream3d.priors.pipeline import load
 from dream3d.types import Image, ScoreModel, Text
 
 BLACK = torch.zeros(1, 1, 1, 3)

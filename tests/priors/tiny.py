@@ -23,6 +23,7 @@ from transformers import (
     CLIPTextConfig,
     CLIPTextModel,
     CLIPTextModelWithProjection,
+    CLIPTokenizer,
     PreTrainedTokenizerFast,
     T5Config,
     T5EncoderModel,
@@ -38,6 +39,15 @@ WORDS = ["a", "corgi", "red", "fire", "truck", "front", "view", "side", "blurry"
 def tokenizer(length: int) -> PreTrainedTokenizerFast:
     made = word_tokenizer(WORDS)
     made.model_max_length = length
+    return made
+
+
+def letters() -> CLIPTokenizer:
+    """CLIP's tokenizer without merges: one token a letter."""
+    alphabet = "abcdefghijklmnopqrstuvwxyz,"
+    pieces = [*alphabet, *(f"{letter}</w>" for letter in alphabet), "<|startoftext|>", "<|endoftext|>"]
+    made = CLIPTokenizer(vocab={piece: i for i, piece in enumerate(pieces)}, merges=[])
+    made.model_max_length = 8
     return made
 
 
