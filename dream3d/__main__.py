@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from omegaconf import DictConfig
 
 from dream3d import config as configuration
-from dream3d.compose import composed, exactly, first_job, quoted
+from dream3d.compose import composed, exactly, first_job, quoted, renamed
 from dream3d.errors import reported
 
 HYDRA_FLAGS = (
@@ -39,6 +39,7 @@ def by_hydra(words: Sequence[str]) -> int:
 
     if not {"-m", "--multirun"}.intersection(words):  # where a comma separates values
         words = [quoted(word) for word in words]
+    words = [renamed(word) for word in words]
     if code := reported(lambda: exactly(first_job(words))):
         return code
     sys.argv[1:] = words

@@ -16,7 +16,10 @@ from dream3d import config as configuration
 from dream3d.errors import UserError
 from dream3d.explain import ambiguous, misfits, unknown, unparsed, why
 
-TEXTS = ("prompt", "negative", "out", "resume", "prior.path")
+TEXTS = (
+    "prompt", "negative", "out", "resume", "mesh_file", "prior.path", "prior.config", "prior.lora",
+    "prior.embeddings", "prior.control",
+)  # fmt: skip
 
 
 def composed(words: Sequence[str]) -> DictConfig:
@@ -26,6 +29,7 @@ def composed(words: Sequence[str]) -> DictConfig:
 
 def exactly(words: Sequence[str]) -> DictConfig:
     """``composed`` for words that are in Hydra's grammar already, as those of a multirun's jobs."""
+    words = refining(words)
     overrides = [parsed(word) for word in words]
     folder = configuration.folder().resolve()
     chosen = [o for o in overrides if (folder / o.key_or_group).is_dir() and not o.is_delete()]
@@ -35,7 +39,7 @@ def exactly(words: Sequence[str]) -> DictConfig:
             for override in overrides:
                 if override not in chosen:
                     check_key(override, plain)
-            config = compose("config", overrides=list(words))
+            config = compose("config", overrides=words)
         tree = OmegaConf.to_container(config, resolve=True)
         wrong = next(misfits(tree, OmegaConf.to_container(plain, resolve=True)), None)
     except (HydraException, OmegaConfBaseException) as error:
@@ -80,6 +84,7 @@ def quoted(word: str) -> str:
     >>> quoted("steps=3")
     'steps=3'
     """
+    word = renamed(word)
     key, _, value = word.partition("=")
     if (
         key not in TEXTS
@@ -89,6 +94,28 @@ def quoted(word: str) -> str:
     ):
         return word
     return f"{key}={QuotedString(value, Quote.single).with_quotes()}"
+
+
+def renamed(word: str) -> str:
+    """``mesh=`` chooses a member of its group, or else names a file to start from, which has its own key.
+
+    >>> renamed("mesh=chair.glb"), renamed("mesh=default")
+    ('mesh_file=chair.glb', 'mesh=default')
+    """
+    key, equals, value = word.partition("=")
+    member = (configuration.folder() / "mesh" / f"{value.strip()}.yaml").is_file()
+    return f"mesh_file={value}" if key == "mesh" and equals and value.strip() and not member else word
+
+
+def refining(words: Sequence[str]) -> list[str]:
+    """A mesh to start from is refined, even where the command does not say how.
+
+    >>> refining(["mesh_file=chair.glb", "steps=3"])
+    ['mesh_file=chair.glb', 'steps=3', 'refine=tets']
+    """
+    keys = {key: value for key, _, value in (word.partition("=") for word in words)}
+    given = keys.get("mesh_file", "null") != "null" and "refine" not in keys
+    return [*words, "refine=tets"] if given else list(words)
 
 
 def parsed(word: str, sweeps: bool = False) -> Override:

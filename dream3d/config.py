@@ -30,6 +30,7 @@ class Config:
     threads: int = 0
     out: str | None = None
     resume: str | None = None
+    mesh_file: str | None = None
     checkpoint_every: int = 100
     preview_every: int = 100
     prior: dict[str, Any] = dataclasses.field(default_factory=dict)
@@ -65,8 +66,12 @@ def check(config: DictConfig) -> None:
             raise UserError(f"{name}: got {config[name]}, expected a whole number >= 1")
     if config.distill.noises < 1:
         raise UserError(f"distill.noises: got {config.distill.noises}, expected a whole number >= 1")
+    if config.mesh_file is not None:
+        check_mesh(config)
     if config.refine.get("steps") and "field" not in config.refine:
-        raise UserError(f"refine.steps: got {config.refine.steps}, but refine=none; say refine=tets")
+        raise UserError(
+            f"refine.steps: got {config.refine.steps}, but refine=none; say refine=tets or flexicubes"
+        )
     if config.seed < 0:
         raise UserError(f"seed: got {config.seed}, expected a whole number >= 0")
     if config.threads < 0:
@@ -75,3 +80,19 @@ def check(config: DictConfig) -> None:
         raise UserError(f"size: got {config.size}, expected pixels from 8 to 2048")
     if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", config.device):
         raise UserError(f"device: got '{config.device}', expected auto, cpu, cuda or cuda:N")
+
+
+MESHES = (".glb", ".gltf", ".obj", ".ply", ".stl", ".off")
+
+
+def check_mesh(config: DictConfig) -> None:
+    """Raise UserError where ``mesh=`` names no mesh file, or there is no stage to use it."""
+    file = Path(config.mesh_file).expanduser()
+    if file.suffix.lower() not in MESHES:
+        raise UserError(
+            f"mesh: got '{config.mesh_file}', expected 'default' or a file ending in {', '.join(MESHES)}"
+        )
+    if not file.is_file():
+        raise UserError(f"mesh: got '{config.mesh_file}', but there is no such file; check the path")
+    if not config.refine.get("steps"):
+        raise UserError("mesh: got a mesh to start from, but refine=none; say refine=tets or flexicubes")

@@ -64,6 +64,8 @@ def start(settings: DictConfig) -> Run:
         raise UserError(
             f"out: got '{folder}', which cannot be written ({reason}); choose another folder"
         ) from error
+    if settings.mesh_file is not None:  # found again when the run is resumed from elsewhere
+        settings.mesh_file = str(Path(settings.mesh_file).expanduser().resolve())
     return Run(folder, settings, made=made)
 
 
@@ -99,6 +101,8 @@ def resume(settings: DictConfig, overrides: Sequence[str]) -> Run:
     saved = saved_settings(folder, "resume")
     if any(word.startswith("steps=") for word in overrides):
         saved.steps = settings.steps
+        if saved.mesh_file is not None:
+            raise UserError("steps: this run started from a mesh and has no coarse stage; leave steps= out")
     check(saved)
     return Run(folder, saved)
 

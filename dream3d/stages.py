@@ -17,6 +17,7 @@ from dream3d.cameras import turntable
 from dream3d.complaints import constructing, restoring
 from dream3d.errors import UserError
 from dream3d.folder import Run, resume, start, undone, write_settings
+from dream3d.given import carry, given_mesh
 from dream3d.interrupt import deferred
 from dream3d.mesh.build import Build
 from dream3d.optimize import NonFinite, Setup, Step, optimize
@@ -65,16 +66,19 @@ def run(
     saved = checkpoint.load(run.folder / "checkpoint.pt") if resumed else None
     with undone(run), run.stage("load"):
         setup, build_mesh = built(run.settings, prior_of)
+        given = given_mesh(run.settings)
         if saved is not None:
             restored(run, setup, saved)
     write_settings(run)
+    for note in setup.notes:
+        say(run.console, note)
     run.watchdog.extend(setup.warnings)
     for warning in run.watchdog.warnings:
         say(run.console, f"warning: {warning}")
     try:
-        with run.stage("coarse"):
-            coarse(run, setup, run.step)
-        setup = refine(run, setup, build_mesh, saved)
+        with run.stage("coarse" if given is None else "carry"):
+            coarse(run, setup, run.step) if given is None else carried(run, setup, given)
+        setup = refine(run, setup, build_mesh.geometry if given is None else lambda _: given, saved)
         finish(run, setup, build_mesh)
     except KeyboardInterrupt:
         word = shlex.quote(f"resume={run.folder}")
@@ -117,8 +121,17 @@ def coarse(run: Run, setup: Setup, begin: int) -> None:
     )
 
 
-def refine(run: Run, setup: Setup, build_mesh: Build, saved: dict[str, Any] | None) -> Setup:
-    """Optimise the field(s) as meshes (``refine.py``) and return that setup; without this stage, the same.
+def carried(run: Run, setup: Setup, mesh: Mesh) -> None:
+    """In place of the coarse stage: the colours of a given mesh, in the field(s)."""
+    if run.step == 0:
+        error = carry(setup, mesh)
+        say(run.console, f"{run.settings.mesh_file}: colours carried over with an error of {error:.3f}")
+        save(run, setup, run.settings.steps)
+
+
+def refine(run: Run, setup: Setup, start: Callable[[Any], Mesh], saved: dict[str, Any] | None) -> Setup:
+    """Optimise the field(s) as meshes (``refine.py``) from what ``start`` finds in them, and return that
+    setup; without this stage, the same.
 
     Checkpoints keep what the coarse stage ended with, from which the meshes are made again when resuming."""
     total = run.settings.refine.steps
@@ -127,7 +140,7 @@ def refine(run: Run, setup: Setup, build_mesh: Build, saved: dict[str, Any] | No
     with run.stage("refine"):
         made = copy.deepcopy(state_of(setup))
         with constructing():
-            fine = refined(setup, run.settings, build_mesh.geometry)
+            fine = refined(setup, run.settings, start)
         begin, saved = 0, (saved or {}).get("refine")
         if saved is not None and run.step == run.settings.steps:
             restore(fine, saved["state"])

@@ -27,8 +27,8 @@ MEMBERS = {g: sorted(f.stem for f in (CONF / g).glob("*.yaml")) for g in GROUPS}
 EXPERIMENTS = MEMBERS.pop("experiment")
 LEAVES = [f"{group}/{name}.yaml" for group, names in MEMBERS.items() for name in names]
 WITHOUT_PAPER = {"cpu_smoke", "reconstruct"}
-# Parameters with a default that the program fills in: where it runs, and what the user wrote at the root.
-FILLED_IN = {"device", "negative"}
+# Parameters with a default that the program fills in: where it runs, what a step sends, the root's texts.
+FILLED_IN = {"device", "negative", "batch"}
 LEAN = ("torch.", "dream3d.schedule.")  # of these, what is left out is plain from the signature
 # Groups with no part in the loop, or (prior) with weights that a test cannot have.
 APART = MEMBERS.keys() & {"prior", "mesh", "refine"}

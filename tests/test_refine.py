@@ -15,7 +15,7 @@ from dream3d.mesh.load import load_mesh
 
 TINY = ["experiment=reconstruct", "prompt=box", "steps=30", "size=24", "field=voxel", "field.size=16",
         "render.samples=24", "mesh.resolution=24", "mesh.size=64", "mesh.faces=400", "mesh.formats=[glb]",
-        "refine=tets", "refine.steps=4", "refine.size=24", "refine.field.resolution=10",
+        "refine.steps=4", "refine.size=24", "refine.field.resolution=10",
         "refine.render.supersample=1", "threads=1"]  # fmt: skip
 
 
@@ -33,13 +33,15 @@ def no_film(monkeypatch):
 
 
 def run(target: Path, out: Path, *words: str) -> dict:
-    words = (*TINY, f"prior.path={target}", f"out={out}", *words)
+    kind = [] if any(word.startswith("refine=") for word in words) else ["refine=tets"]
+    words = (*TINY, *kind, f"prior.path={target}", f"out={out}", *words)
     stages.run(composed(words), words)
     return checkpoint.load(out / "checkpoint.pt")
 
 
-def test_a_refined_run_writes_its_mesh_and_keeps_both_stages(target, tmp_path):
-    saved = run(target, tmp_path)
+@pytest.mark.parametrize("kind", ["tets", "flexicubes"])
+def test_a_refined_run_writes_its_mesh_and_keeps_both_stages(kind, target, tmp_path):
+    saved = run(target, tmp_path, f"refine={kind}")
     assert saved["step"] == 30 and saved["refine"]["step"] == 4
     assert len((tmp_path / "metrics-refine.jsonl").read_text().splitlines()) == 4
     assert inspect(load_mesh(tmp_path / "mesh.glb")).watertight

@@ -1,5 +1,8 @@
 """What regularisers of meshes ask a render for."""
 
+from jaxtyping import Int
+from torch import Tensor
+
 from dream3d.types import Mesh, Render, SignedGrid
 
 
@@ -13,9 +16,16 @@ def mesh_of(render: Render, name: str) -> Mesh:
 
 
 def grid_of(render: Render, name: str) -> SignedGrid:
-    """The tetrahedra behind the mesh, or a ValueError that names the regulariser which needs them."""
+    """The lattice behind the mesh, or a ValueError that names the regulariser which needs them."""
     if render.grid is None:
         raise ValueError(
-            f"{name}: got a render without a signed grid, expected field tets; switch {name} off"
+            f"{name}: got a render without a signed grid, expected refine=tets or "
+            f"flexicubes; switch {name} off"
         )
     return render.grid
+
+
+def crossed(grid: SignedGrid) -> Int[Tensor, "t k"]:
+    """The cells that the surface runs through."""
+    inside = (grid.sdf.detach() < 0)[grid.cells]
+    return grid.cells[inside.any(1) & ~inside.all(1)]

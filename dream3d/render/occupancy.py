@@ -15,6 +15,10 @@ CLAIM = 6.0
 the border of something opaque; with this, two such cells in a row must be wrong before anything is hidden."""
 
 
+SLACK = 1e-3
+"""Cells so little below the mean, as a share of it, still count as at the mean."""
+
+
 def coordinates(index: Int[Tensor, " n"], side: int) -> Float[Tensor, "n 3"]:
     """Flat indices of a cube of ``side``^3 (z fastest) as x, y, z."""
     return torch.stack((index // (side * side), index // side % side, index % side), dim=-1).float()
@@ -71,7 +75,8 @@ class Occupancy(nn.Module):
         least = torch.minimum(torch.lerp(smallest, self.least[cells], self.decay), smallest)
         self.most[cells], self.least[cells] = most, least
         opacity = -torch.expm1(-most * step)
-        occupied = opacity > min(self.threshold, float(opacity.mean()))
+        # In a uniform fog every cell is the mean, up to rounding: all of it counts as occupied.
+        occupied = opacity > min(self.threshold, 1.0 * float(opacity.mean()))
         claimed = least.clamp(max=CLAIM * self.resolution / 2)
         self.grid.fill_(-1)
         self.grid[cells] = torch.where(occupied, claimed, -1.0)

@@ -32,8 +32,7 @@ class MeshRenderer(nn.Module):
     ) -> Render:
         """The views of ``camera``. Normals cost nothing here and are always those of the mesh; ``normals``
         and ``generator`` are taken so that both renderers are called alike."""
-        grid = field.grid()
-        mesh = field.mesh()
+        mesh, grid = field.extract()
 
         def colour(seen: Fragments, normal):
             value = field.surface(seen.point).colour

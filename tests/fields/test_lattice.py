@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from dream3d.fields.lattice import lattice
+from dream3d.fields.lattice import blocks, lattice
 
 
 def volumes(nodes, tets):
@@ -53,3 +53,13 @@ def test_points_of_the_ball_are_in_exactly_one_tetrahedron():
 def test_a_lattice_of_one_cube_is_an_error():
     with pytest.raises(ValueError, match="resolution"):
         lattice(1)
+
+
+def test_blocks_hold_every_tetrahedron_once_and_all_its_nodes():
+    nodes, tets = lattice(8)
+    members, grouped = blocks(nodes, tets, 0.5)
+    real = grouped[(grouped != grouped[..., :1]).any(-1)]
+    assert torch.equal(real.unique(dim=0), tets.unique(dim=0)) and len(real) == len(tets)
+    for row, group in zip(members, grouped, strict=True):
+        own = group[(group != group[:, :1]).any(-1)]
+        assert set(own.flatten().tolist()) == set(row.tolist())

@@ -4,9 +4,11 @@ import pytest
 import torch
 from torch import nn
 
+from dream3d.fields.lattice import lattice
 from dream3d.fields.tets import Tets
 from dream3d.fields.voxel import Voxel
 from dream3d.mesh.clean import inspect
+from dream3d.mesh.marching_tets import marching_tets
 from dream3d.types import Explicit, Field, Surface
 
 
@@ -34,7 +36,7 @@ def test_it_is_explicit_and_other_fields_are_not():
 
 
 def test_it_starts_at_the_given_surface():
-    radius = ball().mesh().vertices.norm(dim=1)
+    radius = ball().extract()[0].vertices.norm(dim=1)
     assert (radius - 0.5).abs().max() < 0.01
 
 
@@ -44,7 +46,7 @@ def test_the_surface_is_closed_and_inside_the_ball_wherever_parameters_wander(se
     with torch.no_grad():
         for parameter in (field.sdf, field.offset, *field.coarse):
             parameter.add_(3 * torch.randn(parameter.shape, generator=draw))
-        mesh = field.mesh()
+        mesh = field.extract()[0]
     report = inspect(mesh)
     assert report.watertight and report.manifold_edges
     assert mesh.vertices.norm(dim=1).max() < 1.1
@@ -54,8 +56,7 @@ def test_offsets_never_turn_a_tetrahedron_inside_out():
     field = ball(reach=0.2)
     with torch.no_grad():
         field.offset.normal_(0, 100, generator=torch.Generator().manual_seed(0))
-    grid = field.grid()
-    a, b, c, d = grid.nodes[grid.tets].unbind(1)
+    a, b, c, d = field.grid().nodes[lattice(16)[1]].unbind(1)
     assert ((b - a) * torch.linalg.cross(c - a, d - a)).sum(-1).min() > 0
 
 
@@ -68,6 +69,22 @@ def test_coarse_grids_are_read_where_they_are():
         for axis, shape in enumerate(((5, 1, 1), (1, 5, 1), (1, 1, 5))):
             field.coarse[0].copy_(line.view(shape).expand(5, 5, 5))
             torch.testing.assert_close(field.distances(), field.nodes[:, axis], atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_skipping_blocks_of_one_sign_loses_no_triangle(seed):
+    field = ball()
+    with torch.no_grad():
+        field.sdf.add_(torch.randn(field.sdf.shape, generator=torch.Generator().manual_seed(seed)))
+        mesh, grid = field.extract()
+        whole = marching_tets(grid.nodes, grid.sdf, lattice(16)[1])
+    assert torch.equal(mesh.vertices, whole.vertices)
+    assert torch.equal(mesh.faces.unique(dim=0), whole.faces.unique(dim=0))
+
+
+def test_most_tetrahedra_are_skipped():
+    field = Tets(appearance=Painted(), distance=lambda x: x.norm(dim=1) - 0.5, resolution=32)
+    assert len(field.grid().cells) < 0.25 * len(lattice(32)[1])
 
 
 def test_parameters_and_their_shares_of_the_rate():

@@ -4,6 +4,7 @@ import torch
 from scenes import box, sphere
 
 from dream3d.mesh.distance import inside, signed_distance
+from dream3d.types import Mesh
 
 
 def points(n=2000):
@@ -19,3 +20,22 @@ def test_of_a_ball():
 def test_inside_of_a_box():
     x = points()
     assert torch.equal(inside(box(1.0), x), x.abs().amax(1) < 0.5)
+
+
+def test_parts_may_overlap():
+    """Two boxes in one mesh, a quarter of each in the other."""
+    one = box(1.0)
+    other = one.vertices + torch.tensor([0.4, 0.3, 0.2])
+    both = Mesh(torch.cat((one.vertices, other)), torch.cat((one.faces, one.faces + len(other))))
+    x = points()
+    second = (x - torch.tensor([0.4, 0.3, 0.2])).abs().amax(1) < 0.5
+    assert torch.equal(inside(both, x), (x.abs().amax(1) < 0.5) | second)
+
+
+def test_a_hole_does_little_harm_and_a_sheet_has_no_inside():
+    x, whole = points(), sphere(0.5, 4)
+    cut = whole.vertices[whole.faces].mean(1)[:, 1] < 0.45  # a cap is missing
+    wrong = inside(Mesh(whole.vertices, whole.faces[cut]), x) != (x.norm(dim=1) < 0.5)
+    assert wrong.float().mean() < 0.01
+    sheet = Mesh(torch.tensor([[-1.0, 0, -1], [1, 0, -1], [0, 0, 1]]), torch.tensor([[0, 1, 2]]))
+    assert not inside(sheet, x).any()

@@ -2,6 +2,7 @@
 
 import torch
 
+from dream3d.fields.lattice import cubes as cubes_of
 from dream3d.fields.lattice import lattice
 from dream3d.types import Image, Mesh, Render, SignedGrid
 
@@ -17,6 +18,14 @@ def of_grid(distance, offset=None, resolution=8):
     nodes, tets = lattice(resolution)
     offset = torch.zeros_like(nodes) if offset is None else offset
     grid = SignedGrid(nodes + offset, offset, distance(nodes + offset), tets, 2 / resolution)
+    return Render(EMPTY, torch.zeros(1, 2, 2, 1), grid=grid)
+
+
+def of_cubes(distance, offset, resolution=8):
+    """The same on cubes."""
+    nodes, cubes = cubes_of(resolution)
+    offset = offset[: len(nodes)]
+    grid = SignedGrid(nodes + offset, offset, distance(nodes + offset), cubes, 2 / resolution)
     return Render(EMPTY, torch.zeros(1, 2, 2, 1), grid=grid)
 
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 from handmade_renders import picture
-from meshes import of_grid
+from meshes import of_cubes, of_grid
 
 from dream3d.regularize.eikonal import eikonal
 
@@ -19,6 +19,13 @@ def test_planes_are_exact_whatever_the_offsets(slope):
 
     nodes = len(of_grid(plane).grid.nodes)
     assert float(eikonal(of_grid(plane, shift[:nodes]))) == pytest.approx((slope - 1) ** 2, abs=1e-4)
+
+
+@pytest.mark.parametrize("slope", [0.5, 1.0, 3.0])
+def test_planes_through_cubes_are_exact_too(slope):
+    shift = 0.03 * torch.randn(2000, 3, generator=torch.Generator().manual_seed(0))
+    render = of_cubes(lambda x: slope * (x @ NORMAL - 0.1), shift)
+    assert float(eikonal(render)) == pytest.approx((slope - 1) ** 2, abs=1e-4)
 
 
 def test_only_the_surface_counts():

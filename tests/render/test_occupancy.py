@@ -1,5 +1,6 @@
 """The grid follows the field: fills at once, empties with the decay, resumes exactly."""
 
+import pytest
 import torch
 from analytic_fields import Analytic
 
@@ -81,3 +82,17 @@ def test_lookup_reads_the_cell_a_point_is_in():
     found = g.lookup(origin, direction, torch.tensor([[2.0, 2.1, 2.6, 3.9, 4.0]]))
     # x = y = 0 is in cell 2 of 4; z runs from 1 down to -1.
     assert found.tolist() == [[43.0, 43.0, 42.0, 40.0, 40.0]]
+
+
+@pytest.mark.parametrize("density", [0.3, 0.31, 0.3133, 0.3156, 0.05, 1.0, 0.2873])
+def test_a_uniform_fog_is_not_empty(density):
+    """Every cell is the mean, which may come out a rounding above or below each of them."""
+    g = grid()
+    g.update(ball(2.0, density), 1 / 32, rng(0))
+    assert g.occupied.flatten()[g.cells].all()
+
+
+def test_nothing_is_empty():
+    g = grid()
+    g.update(ball(0.5, 0.0), 1 / 32, rng(0))
+    assert not g.occupied.flatten()[g.cells].any()

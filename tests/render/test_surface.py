@@ -8,6 +8,7 @@ import torch
 from scenes import box
 
 from dream3d.cameras import Orbit, orbit
+from dream3d.fields.flexicubes import FlexiCubes
 from dream3d.fields.tets import Tets
 from dream3d.fields.triplane import Triplane
 from dream3d.metrics.chamfer import chamfer, surface_points
@@ -21,9 +22,9 @@ from dream3d.render.volume import Volume
 from dream3d.types import Mesh
 
 
-def field(radius=0.6, resolution=16):
+def field(radius=0.6, resolution=16, kind=Tets):
     colours = Triplane(generator=torch.Generator().manual_seed(0), resolutions=(16, 48))
-    return Tets(
+    return kind(
         appearance=colours, distance=lambda x: x.norm(dim=1) - radius, resolution=resolution, lr_scale=2.0
     )
 
@@ -53,12 +54,13 @@ def test_shading_sees_normals_points_and_views():
     assert lit.mesh is not None and lit.grid is not None
 
 
-def test_a_known_mesh_comes_back_from_its_pictures():
+@pytest.mark.parametrize("kind", [Tets, FlexiCubes])
+def test_a_known_mesh_comes_back_from_its_pictures(kind):
     """From a ball to a coloured box: shape and colour, from 24 views of 48 pixels in 80 steps."""
     truth = replace(box(0.8), colours=0.2 + 0.6 * box().colours)
     camera = views(24, 48)
     wanted = Reference(truth).picture(camera, supersample=4, ambient=1.0)
-    model, render = field(resolution=20), MeshRenderer(supersample=1)
+    model, render = field(resolution=20, kind=kind), MeshRenderer(supersample=1)
     rate, steps, draw = 0.03, 80, torch.Generator().manual_seed(0)
     optimizer = torch.optim.Adam(
         [{**g, "lr": 0.0} for g in model.parameter_groups()], betas=(0.9, 0.99), eps=1e-15
@@ -74,7 +76,7 @@ def test_a_known_mesh_comes_back_from_its_pictures():
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    found = model.mesh()
+    found = model.extract()[0]
     found = Mesh(found.vertices.detach(), found.faces)
     points = [surface_points(m, 30000, torch.Generator().manual_seed(1)) for m in (found, truth)]
     assert chamfer(*points) <= 0.02
