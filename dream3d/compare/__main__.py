@@ -6,11 +6,15 @@ python -m dream3d.compare prompt="a corgi" distill=[sds,sjc,vsd,csd] seeds=[0,1,
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from dream3d.compare.settings import read
+from dream3d.compare.settings import Request, read
 from dream3d.errors import reported
+
+if TYPE_CHECKING:
+    from dream3d.compare.grid import Cell
 
 
 def command(words: Sequence[str]) -> int:
@@ -30,34 +34,48 @@ def compared(words: Sequence[str], console: Console) -> None:
     settings, root = request.settings, Path(request.settings.out).expanduser()
     planned = cells(request) if settings.runs is None else existing(settings.runs, root)
     from dream3d.compare import clip  # torch is imported only once the command is known to be sound
-    from dream3d.compare.estimate import foretell
-    from dream3d.compare.launch import check_launcher, launch
-    from dream3d.compare.priors import Priors
-    from dream3d.compare.progress import Progress
+    from dream3d.compare.launch import check_launcher
     from dream3d.compare.report import write_report
-    from dream3d.compare.work import done, failure, ran, work
     from dream3d.report.console import say
 
     check_launcher(request.launcher)
     if settings.clip is not None:
         clip.load(settings.clip)
-    if request.launcher:
-        launch(planned, settings, request.launcher)
-    else:
-        prior_of = Priors()
-        left = [c for c in planned if not done(c) and (settings.retry or not failure(c))]
-        to_run = [c for c in left if not ran(c)]
-        expected, problems = foretell(to_run, prior_of, console)
-        if problems and len(problems) == len({cell.variant for cell in planned}):
-            raise problems[0]  # nothing can begin
-        try:
-            work(planned, settings, prior_of, Progress(console, planned, expected))
-        except KeyboardInterrupt:
-            write_report(planned, settings, words)
-            say(console, "stopped; the same command goes on from here")
-            raise
+    try:
+        carry_out(planned, request, console)
+    except KeyboardInterrupt:
+        write_report(planned, settings, words)
+        say(console, "stopped; the same command goes on from here")
+        raise
     index = write_report(planned, settings, words)
     say(console, f"report: {index}")
+
+
+def carry_out(planned: "Sequence[Cell]", request: Request, console: Console) -> None:
+    """Say what it will take, then run and measure what is not there yet: here, or in several workers."""
+    from dream3d.compare.estimate import foretell
+    from dream3d.compare.launch import launch, processes, workers_of
+    from dream3d.compare.priors import Priors
+    from dream3d.compare.progress import Progress
+    from dream3d.compare.work import done, failure, ran, work
+    from dream3d.report.console import say
+
+    settings, prior_of = request.settings, Priors()
+    workers = workers_of(settings, request.launcher)
+    left = [c for c in planned if not done(c) and (settings.retry or not failure(c))]
+    expected, problems = foretell([c for c in left if not ran(c)], prior_of, console, workers)
+    if problems and len(problems) == len({cell.variant for cell in planned}):
+        raise problems[0]  # nothing can begin
+    if workers == 1 and not request.launcher:
+        return work(planned, settings, prior_of, Progress(console, planned, expected))
+    del prior_of  # each worker loads its own
+    say(console, f"{len(planned) - len(left)} of {len(planned)} runs were tried before, {len(left)} are left")
+    if left and request.launcher:
+        launch(left, settings, request.launcher, expected)
+    elif left and (died := processes(left, settings, expected)):
+        numbers = ", ".join(map(str, died))
+        say(console, f"warning: worker {numbers} died; the same command goes on where it was")
+    return None
 
 
 def main() -> None:

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from dream3d.compare.figures import number
+
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#8c6d31")
 """Okabe and Ito's, which colour-blind readers tell apart."""
 WIDTH, HEIGHT, LEFT, BOTTOM, TOP = 560, 240, 54, 24, 8
@@ -36,7 +38,7 @@ def chart(title: str, curves: Mapping[str, Sequence[Array]], last: int, log: boo
     body = []
     for tick in np.linspace(low, high, 4):
         y = height_of(float(tick), low, high)
-        text = f"{10**tick:.2g}" if log else f"{tick:.3g}"
+        text = number(10**tick if log else tick)
         body.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH}" y1="{y:.1f}" y2="{y:.1f}"/>')
         body.append(f'<text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{text}</text>')
     for share, anchor in ((0, "start"), (0.5, "middle"), (1, "end")):

@@ -13,17 +13,22 @@ from dream3d.complaints import constructing
 from dream3d.errors import UserError
 from dream3d.optimize import optimize
 from dream3d.report.console import say
-from dream3d.report.manifest import peak_memory
+from dream3d.report.manifest import cores, peak_memory
 
 STEPS = 3
 """The first warms up and is not counted."""
 
 
-def seconds_per_step(cell: Cell, prior_of: PriorOf) -> float:
-    """Mean of the steps after the first. Raises UserError where the run cannot begin."""
+def seconds_per_step(cell: Cell, prior_of: PriorOf, workers: int) -> float:
+    """Mean of the steps after the first, on a worker's part of the cores.
+
+    Raises:
+        UserError: the run cannot begin.
+    """
     settings = OmegaConf.create(cell.settings)
-    if settings.threads:
-        torch.set_num_threads(settings.threads)
+    threads = settings.threads or (max(1, cores() // workers) if workers > 1 else 0)
+    if threads:
+        torch.set_num_threads(threads)
     with constructing():
         setup = build(settings, prior_of)
         spent, begin = [], time.perf_counter()
@@ -36,7 +41,7 @@ def seconds_per_step(cell: Cell, prior_of: PriorOf) -> float:
 
 
 def foretell(
-    cells: Sequence[Cell], prior_of: PriorOf, console: Console
+    cells: Sequence[Cell], prior_of: PriorOf, console: Console, workers: int = 1
 ) -> tuple[dict[str, float], list[UserError]]:
     """Say time and memory for these cells. Returns the expected seconds of the steps of one cell by variant,
     and why variants cannot begin, where they cannot.
@@ -45,24 +50,27 @@ def foretell(
     problems: list[UserError] = []
     for cell in {cell.variant: cell for cell in reversed(cells)}.values():
         try:
-            each[cell.variant] = seconds_per_step(cell, prior_of)
+            each[cell.variant] = seconds_per_step(cell, prior_of, workers)
         except UserError as error:
             problems.append(error)
     expected = {c.variant: each[c.variant] * c.settings["steps"] for c in cells if c.variant in each}
     if each:
-        say(console, said(cells, each, expected))
+        say(console, said(cells, each, expected, workers))
     return expected, problems
 
 
-def said(cells: Sequence[Cell], each: Mapping[str, float], expected: Mapping[str, float]) -> str:
+def said(
+    cells: Sequence[Cell], each: Mapping[str, float], expected: Mapping[str, float], workers: int
+) -> str:
     """The estimate in one line."""
-    total = sum(expected.get(cell.variant, 0.0) for cell in cells)
+    total = sum(expected.get(cell.variant, 0.0) for cell in cells) / workers
     rates = ", ".join(f"{variant} {seconds:.2g} s" for variant, seconds in sorted(each.items()))
     peak = peak_memory()
     if torch.cuda.is_available():
         peak = max(peak or 0.0, torch.cuda.max_memory_allocated() / 2**20)
-    memory = f"; memory at least {peak / 1024:.1f} GiB" if peak else ""
+    memory = f"; memory at least {peak / 1024:.1f} GiB{' each' if workers > 1 else ''}" if peak else ""
+    shared = f" shared by {workers} workers" if workers > 1 else ""
     return (
-        f"estimate: {len(cells)} runs, {total / 60:.1f} min of steps (a step: {rates}), "
+        f"estimate: {len(cells)} runs{shared}, {total / 60:.1f} min of steps (a step: {rates}), "
         f"meshes and pictures on top{memory}"
     )

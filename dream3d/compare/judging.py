@@ -1,7 +1,7 @@
 """What the pictures of a result say: is it what the words say, has it one front, how do seeds differ?"""
 
-import re
 from collections.abc import Mapping, Sequence
+from functools import cache
 
 import torch
 from jaxtyping import Float
@@ -9,10 +9,14 @@ from torch import Tensor
 
 from dream3d.compare.clip import Clip
 from dream3d.compare.measure import Values
+from dream3d.metrics.colour_name import colour_match
 from dream3d.metrics.diversity import diversity
 from dream3d.metrics.janus import janus, pixel_features, repeats
 from dream3d.metrics.judge import Judge
 from dream3d.metrics.r_precision import cosine_similarity, r_precision, rank
+from dream3d.priors.mini.captions import COLOURS
+from dream3d.priors.mini.words import concepts_of, named, normalised
+from dream3d.priors.resolve import EMBEDDED
 from dream3d.types import Image
 
 GREY = 0.5
@@ -39,13 +43,37 @@ def judged(views: Image, prompt: str, judge: Judge | str) -> Values:
 
 
 def concept_of(prompt: str, concepts: Sequence[str]) -> str | None:
-    """The longest concept that stands in the prompt as whole words.
+    """The concept that the prompt names first, by any of the names that the embedded prior knows for it.
 
     >>> concept_of("a red fire truck", ["truck", "fire truck", "red"])
-    'fire truck'
+    'red'
+    >>> concept_of("the burger on a chair", ["chair", "hamburger"])
+    'hamburger'
     """
-    inside = [c for c in concepts if re.search(rf"\b{re.escape(c.lower())}\b", prompt.lower())]
-    return max(inside, key=len, default=None)
+    names = other_names()
+    found = named(prompt, {concept: names.get(concept, []) for concept in concepts})
+    text = f" {normalised(prompt)} "
+    first = min(found, key=lambda pair: text.find(f" {pair[0]} "), default=None)
+    return None if first is None else first[1]
+
+
+@cache
+def other_names() -> dict[str, list[str]]:
+    """Concept -> what the embedded prior calls it besides."""
+    return concepts_of(EMBEDDED) or {}
+
+
+def colour_named(views: Image, prompt: str) -> Values:
+    """Share of the object, over the eight sides, in the one colour that the prompt names."""
+    words = normalised(prompt)
+    for phrase, _ in named(prompt, other_names()):
+        words = words.replace(phrase, "")  # the orange of "an orange fruit" is no colour
+    said = [word for word in words.split() if word in COLOURS]
+    if len(said) != 1:
+        return {"colour_match": "the prompt names no colour" if not said else "the prompt names several"}
+    palette = torch.tensor(list(COLOURS.values())) / 255
+    sides = Image(views.colour[SIDES], views.alpha[SIDES])
+    return {"colour_match": colour_match(sides, palette, list(COLOURS).index(said[0]))}
 
 
 def clip_scores(views: Image, prompt: str, captions: Sequence[str], clip: Clip | None) -> Values:

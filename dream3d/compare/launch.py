@@ -1,24 +1,27 @@
-"""Cells through Hydra's launchers: joblib on one machine; Slurm (submitit) and Ray past it.
+"""Cells in several processes: our own on one machine, or Hydra's launchers (joblib, Slurm by submitit, Ray).
 
-Each job is a worker: it takes every n-th cell of a plan on disk, and loads the prior once for all of them.
+Each is a worker: it takes its share of a plan on disk, and loads the prior once for all of it.
 """
 
-import dataclasses
 import importlib.util
 import json
+import os
+import signal
+import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import hydra
 from hydra.core.config_store import ConfigStore
 from omegaconf import DictConfig
-from rich.console import Console
 
 from dream3d.compare.grid import Cell
 from dream3d.compare.settings import Settings
+from dream3d.compare.worker import as_json, share, work_on_share
 from dream3d.errors import UserError
+from dream3d.report.manifest import cores
 
 PLUGINS = {
     "joblib": "hydra_joblib_launcher",
@@ -62,17 +65,26 @@ def installed(plugin: str) -> bool:
         return False
 
 
-def launch(cells: Sequence[Cell], settings: Settings, words: Sequence[str]) -> None:
-    """Run the cells in ``settings.workers`` jobs of the launcher and wait for them."""
-    check_launcher(words)
+def write_plan(
+    cells: Sequence[Cell], settings: Settings, expected: Mapping[str, float], workers: int
+) -> tuple[Path, int]:
+    """Write what there is to do into the report's folder. Returns its path and how many workers have some."""
     folder = Path(settings.out).expanduser().resolve()
     folder.mkdir(parents=True, exist_ok=True)
     plan = folder / "plan.json"
-    plan.write_text(as_json(cells, settings), encoding="utf-8")
-    workers = min(settings.workers, len(cells))
+    plan.write_text(as_json(cells, settings, expected), encoding="utf-8")
+    return plan, sum(bool(share(cells, i, workers)) for i in range(workers))
+
+
+def launch(
+    cells: Sequence[Cell], settings: Settings, words: Sequence[str], expected: Mapping[str, float]
+) -> None:
+    """Run the cells in ``workers_of(settings, words)`` jobs of Hydra's launcher and wait for them."""
+    check_launcher(words)
+    plan, workers = write_plan(cells, settings, expected, workers_of(settings, words))
     numbers = ",".join(map(str, range(workers)))
     own = {"plan": json.dumps(str(plan)), "workers": workers, "worker": numbers, **QUIET}
-    own["hydra.sweep.dir"] = json.dumps(str(folder / "jobs"))
+    own["hydra.sweep.dir"] = json.dumps(str(plan.parent / "jobs"))
     before = sys.argv
     sys.argv = [before[0], "-m", *words, *(f"{key}={value}" for key, value in own.items())]
     try:
@@ -83,30 +95,31 @@ def launch(cells: Sequence[Cell], settings: Settings, words: Sequence[str]) -> N
 
 def job(told: DictConfig) -> None:
     """One worker's share of the plan."""
-    from dream3d.compare.priors import Priors
-    from dream3d.compare.progress import Progress
-    from dream3d.compare.work import work
-
-    cells, settings = read_plan(Path(told.plan))
-    mine = cells[told.worker :: told.workers]
-    work(mine, settings, Priors(), Progress(Console(), mine, {}))
+    work_on_share(Path(told.plan), told.worker, told.workers)
 
 
-def as_json(cells: Sequence[Cell], settings: Settings) -> str:
-    """The plan as text; ``read_plan`` gives it back."""
-    root = Path.cwd()
-    listed = []
-    for cell in cells:
-        places = {"folder": str(root / cell.folder), "measures": str(root / cell.measures)}
-        listed.append({**dataclasses.asdict(cell), **places})
-    return json.dumps({"settings": dataclasses.asdict(settings), "cells": listed}, default=str)
+def processes(cells: Sequence[Cell], settings: Settings, expected: Mapping[str, float]) -> list[int]:
+    """Run the cells in ``settings.workers`` processes on this machine. Returns those (1, 2, ...) that died.
+
+    Each gets an equal part of the cores, unless OMP_NUM_THREADS says otherwise.
+
+    Raises:
+        KeyboardInterrupt: after all have saved what they were at.
+    """
+    plan, workers = write_plan(cells, settings, expected, settings.workers or 1)
+    place = {"OMP_NUM_THREADS": str(max(1, cores() // workers)), **os.environ}
+    begin = [sys.executable, "-m", "dream3d.compare.worker", str(plan)]
+    started = [subprocess.Popen([*begin, str(i), str(workers)], env=place) for i in range(workers)]
+    try:
+        codes = [process.wait() for process in started]
+    except BaseException:
+        for process in started:  # Ctrl-C in a terminal has reached them already; a signal to us alone has not
+            process.send_signal(signal.SIGINT)
+            process.wait()
+        raise
+    return [i + 1 for i, code in enumerate(codes) if code != 0]
 
 
-def read_plan(file: Path) -> tuple[list[Cell], Settings]:
-    """The cells and settings of a plan."""
-    content = json.loads(file.read_text(encoding="utf-8"))
-    cells = [
-        Cell(c["variant"], c["prompt"], c["seed"], Path(c["folder"]), Path(c["measures"]), c["settings"])
-        for c in content["cells"]
-    ]
-    return cells, Settings(**content["settings"])
+def workers_of(settings: Settings, words: Sequence[str]) -> int:
+    """How many share the cells: as said; else two jobs of a launcher, or this process alone."""
+    return settings.workers or (2 if words else 1)

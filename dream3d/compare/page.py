@@ -12,6 +12,8 @@ from pathlib import Path
 from PIL import Image as Pillow
 
 from dream3d.compare.curves import COLOURS, binned, chart
+from dream3d.compare.figures import number
+from dream3d.compare.galleries import by_prompt, sheets, turntables
 from dream3d.compare.grid import Cell
 from dream3d.compare.measure import log
 from dream3d.compare.table import Column, Entry, Row
@@ -22,7 +24,6 @@ from dream3d.types import Image
 TEMPLATE = Path(__file__).with_name("page.html")
 CHARTS = (("grad_norm", "gradient norm", True), ("loss", "loss (not comparable between losses)", True),
           ("alpha", "mean opacity of the training views", False))  # fmt: skip
-NAMES = ("front", "", "side", "", "back", "", "side", "")
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,7 @@ def page(found: Findings) -> str:
         "views": str(VIEWS),
         "sprites": sprites(cells, pictures),
         "table": table_html(entries, found.columns),
+        "prompts": by_prompt(rows),
         "legend": legend(list(entries)),
         "charts": charts(cells, list(entries)),
         "turntables": turntables(cells, rows, pictures),
@@ -75,56 +77,6 @@ def strip(image: Image) -> str:
     frames = image.over(white)
     Pillow.fromarray(contact_sheet(frames, len(frames)).numpy()).save(out, "WEBP", quality=82)
     return base64.b64encode(out.getvalue()).decode("ascii")
-
-
-def turntables(cells: Sequence[Cell], rows: Sequence[Row], pictures: Mapping[Cell, Image]) -> str:
-    """A line a prompt and seed, the variants beside each other."""
-    lines, variants = [], list(dict.fromkeys(cell.variant for cell in cells))
-    place = {(c.variant, c.prompt, c.seed): i for i, c in enumerate(cells)}
-    for prompt, seed in dict.fromkeys((cell.prompt, cell.seed) for cell in cells):
-        boxes = []
-        for variant in variants:
-            i = place.get((variant, prompt, seed))
-            if i is not None:
-                boxes.append(box(i, rows[i], cells[i] in pictures))
-        lines.append(
-            f"<h3>{html.escape(prompt)} &middot; seed {seed}</h3><div class='row'>{''.join(boxes)}</div>"
-        )
-    return "".join(lines)
-
-
-def box(i: int, row: Row, seen: bool) -> str:
-    """One turntable, or why there is none."""
-    name = html.escape(row.variant)
-    inside = f"<div class='turn s{i}' role='img' aria-label='{name}, turning'></div>" if seen else ""
-    inside = inside or f"<div class='none'>{html.escape(row.failed or 'no pictures')}</div>"
-    return f"<figure>{inside}<figcaption>{name}</figcaption></figure>"
-
-
-def sheets(cells: Sequence[Cell], rows: Sequence[Row], pictures: Mapping[Cell, Image]) -> str:
-    """Every result from eight sides, a line each."""
-    head = "".join(f"<th>{name}</th>" for name in NAMES)
-    lines = [f"<tr><th></th>{head}</tr>"]
-    for i, (cell, row) in enumerate(zip(cells, rows, strict=True)):
-        name = f"<th>{html.escape(row.variant)}<small>{html.escape(row.prompt)}, seed {row.seed}</small></th>"
-        if cell in pictures:
-            sides = (
-                f"<td><div class='side s{i}' style='--view:{VIEWS // 8 * k}'></div></td>" for k in range(8)
-            )
-            lines.append(f"<tr>{name}{''.join(sides)}</tr>")
-        else:
-            reason = html.escape(row.failed or "no pictures")
-            lines.append(f"<tr>{name}<td colspan='8' class='failed'>{reason}</td></tr>")
-    return f"<table class='sheet'>{''.join(lines)}</table>"
-
-
-def number(value: float) -> str:
-    """Three significant digits, no exponent where people do without.
-
-    >>> [number(x) for x in (0.01234, 5999.0, 1234567.0, 0.0, 2e-6)]
-    ['0.0123', '5999', '1234567', '0', '2e-06']
-    """
-    return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
 def table_html(entries: Mapping[str, Mapping[str, Entry]], shown: Sequence[Column]) -> str:

@@ -15,10 +15,13 @@ class Progress:
     Args:
         cells: all of them.
         expected: variant -> seconds of one cell, in any unit that is the same for all (empty: all alike).
+        name: in front of each line.
     """
 
-    def __init__(self, console: Console, cells: Sequence[Cell], expected: Mapping[str, float]) -> None:
-        self.console, self.total, self.expected = console, len(cells), expected
+    def __init__(
+        self, console: Console, cells: Sequence[Cell], expected: Mapping[str, float], name: str = ""
+    ) -> None:
+        self.console, self.total, self.expected, self.name = console, len(cells), expected, name
         self.count, self.left = 0, sum(map(self._share, cells))
         self._spent = self._foretold = 0.0
 
@@ -30,7 +33,7 @@ class Progress:
         """A cell that was finished, or failed, before."""
         self.count, self.left = self.count + 1, max(0.0, self.left - self._share(cell))
         how = f"failed before ({failed}); retry=true tries again" if failed else "there already"
-        say(self.console, f"[{self.count}/{self.total}] {cell.label}: {how}")
+        say(self.console, f"{self.name}[{self.count}/{self.total}] {cell.label}: {how}")
 
     def finish(self, cell: Cell, seconds: float, failed: str | None) -> None:
         """A cell that took so many seconds."""
@@ -38,7 +41,7 @@ class Progress:
         self._spent, self._foretold = self._spent + seconds, self._foretold + share
         self.left = max(0.0, self.left - share)
         how = f"failed: {failed}" if failed else f"done in {seconds:.0f} s"
-        say(self.console, f"[{self.count}/{self.total}] {cell.label}: {how}; ETA {self.eta()}")
+        say(self.console, f"{self.name}[{self.count}/{self.total}] {cell.label}: {how}; ETA {self.eta()}")
 
     def eta(self) -> timedelta:
         """Time for the cells that are left, at the rate of those done."""

@@ -12,7 +12,7 @@ from dream3d.compare import clip, judging
 from dream3d.compare.grid import Cell
 from dream3d.compare.measure import Values
 from dream3d.compare.page import Findings, page
-from dream3d.compare.settings import Settings
+from dream3d.compare.settings import Settings, groups
 from dream3d.compare.table import Column, Entry, Row, columns, table
 from dream3d.compare.views import read_views
 from dream3d.compare.work import done, failure, write_json
@@ -32,7 +32,7 @@ def write_report(cells: Sequence[Cell], settings: Settings, words: Sequence[str]
     rows = gathered(cells, settings, pictures)
     shown = columns(settings.noise_at)
     entries = table(rows, shown)
-    write_json(content(rows, entries, shown, words), folder / "report.json")
+    write_json(content(rows, entries, shown, words) | made(cells, settings), folder / "report.json")
     with replacing(folder / "report.csv") as partial:
         partial.write_text(as_csv(rows, shown), encoding="utf-8")
     with replacing(folder / "index.html") as partial:
@@ -54,6 +54,7 @@ def gathered(cells: Sequence[Cell], settings: Settings, pictures: dict[Cell, Ima
         if cell in pictures:
             seen = pictures[cell]
             values |= judging.judged(seen, cell.prompt, judge) | judging.janus_score(seen)
+            values |= judging.colour_named(seen, cell.prompt)
             values |= judging.clip_scores(seen, cell.prompt, captions, eyes)
             values |= {"diversity": diversity_of(cell, pictures)}
         rows.append(Row(cell.variant, cell.prompt, cell.seed, values, failed))
@@ -85,6 +86,22 @@ def content(
         "table": {v: {name: asdict(entry) for name, entry in row.items()} for v, row in entries.items()},
         "cells": [asdict(row) for row in rows],
     }
+
+
+def made(cells: Sequence[Cell], settings: Settings) -> dict[str, Any]:
+    """What else report.json holds: the kinds of prompts of a benchmark, how long the runs were, and the
+    machines that made them."""
+    lengths = {key: sorted({cell.settings[key] for cell in cells}) for key in ("steps", "views", "size")}
+    machines = {json.dumps(machine(cell)) for cell in cells if (cell.folder / "run.json").is_file()}
+    return {"groups": groups(settings), "runs": lengths, "machines": list(map(json.loads, sorted(machines)))}
+
+
+def machine(cell: Cell) -> dict[str, Any]:
+    """What a run's run.json says of the machine and versions."""
+    facts = json.loads((cell.folder / "run.json").read_text(encoding="utf-8"))
+    kept = ("cpu", "cores", "gpu", "platform", "python", "commit")
+    versions = {name: facts.get("versions", {}).get(name) for name in ("dream3d", "torch")}
+    return {**{key: facts.get(key) for key in kept}, **versions}
 
 
 def as_csv(rows: Sequence[Row], shown: Sequence[Column]) -> str:

@@ -26,7 +26,7 @@ class Settings:
 
     prompt: Any = ""
     prompt_file: str | None = None
-    benchmark: str | None = None
+    benchmark: Any = None
     seeds: list[int] = field(default_factory=list)
     axis: Any = None
     values: Any = None
@@ -34,7 +34,7 @@ class Settings:
     out: str = "report"
     time: str = "shared"
     retry: bool = False
-    workers: int = 2
+    workers: int | None = None
     clip: str | None = None
     reference: str | None = None
     noise_at: list[float] = field(default_factory=list)
@@ -78,7 +78,8 @@ def read(words: Sequence[str]) -> Request:
             rest.append(word)
     settings = cast(Settings, OmegaConf.to_object(own))
     check(settings)
-    return Request(settings, (*settings.run, *rest), tuple(launcher), axes)
+    budget = [word for name in names(settings) for word in benchmark(name).run]
+    return Request(settings, (*settings.run, *budget, *rest), tuple(launcher), axes)
 
 
 def value_of(word: str) -> Any:
@@ -109,8 +110,9 @@ def check(settings: Settings) -> None:
             f"seeds: got {settings.seeds}, expected different whole numbers >= 0, as seeds=[0,1,2]"
         )
     for name, least in (("workers", 1), ("noises", 2), ("picture", 16)):
-        if getattr(settings, name) < least:
-            raise UserError(f"{name}: got {getattr(settings, name)}, expected a whole number >= {least}")
+        given = getattr(settings, name)
+        if given is not None and given < least:
+            raise UserError(f"{name}: got {given}, expected a whole number >= {least}")
     if any(not 0 <= u < 1 for u in settings.noise_at):
         raise UserError(f"noise_at: got {settings.noise_at}, expected fractions of T in [0, 1)")
     if settings.reference is not None and not Path(settings.reference).expanduser().exists():
@@ -125,8 +127,7 @@ def prompts(settings: Settings) -> list[str]:
     found = [str(p) for p in given if str(p).strip()]
     if settings.prompt_file is not None:
         found += lines(Path(settings.prompt_file).expanduser())
-    if settings.benchmark is not None:
-        found += benchmark(settings.benchmark)
+    found += [prompt for group in groups(settings).values() for prompt in group]
     if not found:
         raise UserError(
             'prompt: got an empty text, expected a description; say prompt="a corgi" or benchmark=mini40'
@@ -143,11 +144,22 @@ def lines(file: Path) -> list[str]:
     return [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#")]
 
 
-def benchmark(name: str) -> list[str]:
-    """The prompts of ``conf/benchmark/<name>.yaml``."""
+def names(settings: Settings) -> list[str]:
+    """Of the benchmarks: none, one or several."""
+    given = settings.benchmark
+    return [] if given is None else [str(n) for n in given] if isinstance(given, list) else [str(given)]
+
+
+def benchmark(name: str) -> Any:
+    """``conf/benchmark/<name>.yaml``. Raises UserError where there is none."""
     folder = configuration.folder() / "benchmark"
     known = sorted(file.stem for file in folder.glob("*.yaml"))
     if name not in known:
         raise UserError(f"benchmark: got '{name}', expected one of: {', '.join(known)}")
-    groups = OmegaConf.load(folder / f"{name}.yaml").prompts
-    return [str(p) for group in groups for p in ([group] if isinstance(group, str) else group)]
+    return OmegaConf.load(folder / f"{name}.yaml")
+
+
+def groups(settings: Settings) -> dict[str, list[str]]:
+    """Kind -> prompts of the benchmarks."""
+    kinds = [item for name in names(settings) for item in benchmark(name).prompts.items()]
+    return {str(kind): [str(p) for line in lines for p in line] for kind, lines in kinds}

@@ -56,6 +56,7 @@ COLUMNS = (
         "share of 8 sides whose concept the judge puts first",
     ),
     Column("judge_rank", "judge rank", "", "low", "mean place of the right concept, 1 is the best"),
+    Column("colour_match", "colour match", "", "high", "share of pixels in the colour that the prompt names"),
     Column("clip_score", "CLIP score", "", "high", "100 x cosine of picture and prompt, 8 sides"),
     Column("clip_precision", "CLIP R-precision", "", "high", "share of 8 sides nearest to their own prompt"),
     Column(

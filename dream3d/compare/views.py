@@ -10,7 +10,6 @@ from PIL import Image as Pillow
 from trimesh.visual import TextureVisuals
 
 from dream3d.cameras import turntable
-from dream3d.mesh.load import load_mesh
 from dream3d.render.reference import Reference
 from dream3d.report.files import replacing
 from dream3d.report.pictures import to_bytes
@@ -37,7 +36,10 @@ def exported(file: Path) -> Mesh:
     material = visual.material if isinstance(visual, TextureVisuals) else None
     picture = getattr(material, "baseColorTexture", None) or getattr(material, "image", None)
     if picture is None or visual.uv is None:
-        return Mesh(vertices, faces, load_mesh(file).colours)
+        # Of this very reading: another one may merge vertices and put them into another order.
+        colours = visual.to_color() if isinstance(visual, TextureVisuals) else visual
+        rgb = np.asarray(colours.vertex_colors)[:, :3] / 255.0
+        return Mesh(vertices, faces, torch.tensor(rgb, dtype=torch.float32))
     texture = torch.tensor(np.asarray(picture.convert("RGB")) / 255.0, dtype=torch.float32)
     uv = torch.tensor(np.asarray(visual.uv), dtype=torch.float32)
     return Mesh(vertices, faces, uv=uv, texture=texture)

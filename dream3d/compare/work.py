@@ -28,13 +28,20 @@ def work(cells: Sequence[Cell], settings: Settings, prior_of: PriorOf, progress:
     Raises:
         KeyboardInterrupt: the cell under way was saved; the same command goes on there.
     """
-    for cell in cells:
+    for cell in by_prior(cells):
         if done(cell) or (failure(cell) and not settings.retry):
             progress.skip(cell, failure(cell))
             continue
         begin = time.monotonic()
         reason = attempt(cell, settings, prior_of)
         progress.finish(cell, time.monotonic() - begin, reason)
+
+
+def by_prior(cells: Sequence[Cell]) -> list[Cell]:
+    """In order, but the cells of one prior together, so that each prior is loaded once."""
+    keys = [json.dumps(cell.settings.get("prior"), sort_keys=True, default=str) for cell in cells]
+    first = {key: i for i, key in reversed(list(enumerate(keys)))}
+    return [cell for _, cell in sorted(zip(keys, cells, strict=True), key=lambda pair: first[pair[0]])]
 
 
 def attempt(cell: Cell, settings: Settings, prior_of: PriorOf) -> str | None:

@@ -67,10 +67,16 @@ def prepared(image: Image) -> Float[Tensor, "b 4 h w"]:
 
 
 def load(folder: Path = FOLDER) -> Judge:
-    """The judge that comes with the package, or another one's folder."""
+    """The judge that comes with the package, or another one's folder.
+
+    Raises:
+        OSError: files that cannot be read.
+        RuntimeError: weights that are not those of a judge of these concepts.
+    """
     concepts = json.loads((folder / "concepts.json").read_text())
     net = JudgeNet(len(concepts))
-    net.load_state_dict(
-        {k: v.float() for k, v in load_file(folder / "judge.safetensors").items()}, strict=False
-    )
+    weights = {k: v.float() for k, v in load_file(folder / "judge.safetensors").items()}
+    # BatchNorm's count of batches is of no use after training, and not kept.
+    counts = {k: v for k, v in net.state_dict().items() if k.endswith("num_batches_tracked")}
+    net.load_state_dict({**counts, **weights})
     return Judge(net.eval(), concepts)

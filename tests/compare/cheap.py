@@ -37,7 +37,7 @@ def quicken(replace):
     ``replace(object, name, value)``: monkeypatch.setattr, or setattr.
     """
     pictures, sides = stages.write_pictures, stages.sides
-    replace(stages, "write_pictures", lambda folder, mesh, prompt: pictures(folder, mesh, prompt, 2, 16))
+    replace(stages, "write_pictures", lambda folder, mesh, prompt, _: pictures(folder, mesh, prompt, 2, 16))
     replace(stages, "sides", lambda setup: sides(setup, 16))
 
 

@@ -4,7 +4,7 @@ from tiny import tokenizer
 from transformers import CLIPConfig, CLIPModel, CLIPTextConfig, CLIPVisionConfig
 
 from dream3d.compare import clip as clips
-from dream3d.compare.judging import clip_scores, concept_of, janus_score, judged, seed_diversity
+from dream3d.compare.judging import clip_scores, colour_named, concept_of, janus_score, judged, seed_diversity
 from dream3d.errors import UserError
 from dream3d.metrics.judge import Judge, JudgeNet
 from dream3d.types import Image
@@ -33,10 +33,20 @@ def test_the_judge_is_asked_about_the_prompts_concept():
     assert set(judged(red, "a car", "no weights").values()) == {"no weights"}
 
 
-def test_concepts_are_whole_words_and_the_longest_wins():
+def test_concepts_are_whole_words_the_longest_and_the_first_that_is_named():
     assert concept_of("A fire truck!", ["truck", "fire truck"]) == "fire truck"
+    assert concept_of("a bunny beside a fire engine", ["truck", "rabbit"]) == "rabbit"  # the prior's own name
+    assert concept_of("a cat in a washing machine", ["washing machine", "cat"]) == "cat"
     assert concept_of("a t-rex", ["t-rex", "rex"]) == "t-rex"
     assert concept_of("a carpet", ["car"]) is None
+
+
+def test_the_colour_is_that_of_the_prompt():
+    red = views([0.8, 0.15, 0.1])
+    assert colour_named(red, "a red car") == {"colour_match": 1.0}
+    assert colour_named(red, "a blue car") == {"colour_match": 0.0}
+    assert colour_named(red, "a red and blue car") == {"colour_match": "the prompt names several"}
+    assert colour_named(red, "the orange fruit") == {"colour_match": "the prompt names no colour"}
 
 
 @pytest.fixture(scope="module")

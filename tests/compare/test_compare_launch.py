@@ -1,21 +1,15 @@
-"""Cells through Hydra's launchers."""
+"""Cells through several processes and Hydra's launchers."""
 
 import importlib.util
+import os
 
 import pytest
 from cheap import ball, few_pictures, run, words  # noqa: F401
 
 from dream3d.compare.grid import cells
-from dream3d.compare.launch import as_json, installed, read_plan
+from dream3d.compare.launch import installed
 from dream3d.compare.settings import read
 from dream3d.compare.work import done
-
-
-def test_a_plan_survives_the_file(tmp_path):
-    request = read(words(tmp_path / "ball.ply", tmp_path, "distill=[sds,csd]", "optimizer.clip=.inf"))
-    planned = cells(request)
-    (tmp_path / "plan.json").write_text(as_json(planned, request.settings))
-    assert read_plan(tmp_path / "plan.json") == (planned, request.settings)
 
 
 def test_hydras_own_launcher_runs_the_workers(tmp_path, few_pictures, capsys):  # noqa: F811
@@ -35,6 +29,40 @@ def test_joblib_runs_two_cells(tmp_path):
                  "hydra.launcher.n_jobs=2")  # fmt: skip
     run(told)
     assert all(done(cell) for cell in cells(read(told)))
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec("hydra_plugins") is None or not installed("hydra_ray_launcher"),
+    reason="hydra-ray-launcher is not installed (pip install dream3d[launchers])",
+)
+def test_a_local_ray_runs_two_cells(tmp_path):
+    told = words(ball(tmp_path), tmp_path / "out", "distill=[sds,csd]", "steps=2", "hydra/launcher=ray",
+                 "hydra.launcher.ray.init.num_cpus=2")  # fmt: skip
+    run(told)
+    assert all(done(cell) for cell in cells(read(told)))
+
+
+def test_own_processes_share_the_cells(tmp_path, capfd):
+    told = words(ball(tmp_path), tmp_path / "out", "distill=[sds,csd]", "steps=2", "workers=2", "turntable=0")
+    run(told)
+    assert all(done(cell) for cell in cells(read(told)))
+    said = capfd.readouterr().out
+    assert "estimate: 2 runs shared by 2 workers" in said and "0 of 2 runs were tried before" in said
+    assert "worker 1: [1/1] sds" in said and "worker 2: [1/1] csd" in said
+    run(told)
+    assert "2 of 2 runs were tried before, 0 are left" in capfd.readouterr().out
+
+
+def test_a_worker_that_dies_is_named_and_the_report_is_written(tmp_path, capfd, monkeypatch):
+    """A worker that cannot even import torch, as after an update that broke it."""
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    (broken / "diffusers.py").write_text("import os; os._exit(9)")
+    monkeypatch.setenv("PYTHONPATH", f"{broken}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
+    told = words(ball(tmp_path), tmp_path / "out", "distill=[sds,csd]", "workers=2", "turntable=0")
+    run(told)
+    assert "worker 1, 2 died; the same command goes on" in capfd.readouterr().out
+    assert "not finished" in (tmp_path / "out" / "report.json").read_text()
 
 
 def test_a_missing_plugin_is_found_missing():

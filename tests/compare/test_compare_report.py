@@ -12,7 +12,7 @@ import pytest
 from cheap import ball, quicken, run, words
 from PIL import Image as Pillow
 
-from dream3d.compare.page import number
+from dream3d.compare.figures import number
 
 BROWSER = next((b for b in ("chromium", "chromium-browser", "google-chrome") if shutil.which(b)), None)
 FLAGS = """--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking

@@ -1,8 +1,54 @@
 import pytest
+from transformers import AutoTokenizer
 
 from dream3d.compare.__main__ import command
-from dream3d.compare.settings import prompts, read
+from dream3d.compare.grid import cells
+from dream3d.compare.judging import concept_of
+from dream3d.compare.settings import groups, prompts, read
 from dream3d.errors import UserError
+from dream3d.metrics import judge as judges
+from dream3d.priors.mini.captions import COLOURS, STYLES
+from dream3d.priors.mini.words import check, concepts_of, normalised
+from dream3d.priors.resolve import EMBEDDED
+
+KNOWN = concepts_of(EMBEDDED) or {}
+VOCABULARY = set(AutoTokenizer.from_pretrained(EMBEDDED / "tokenizer").get_vocab())
+OPEN = ("open_single", "open_surroundings", "open_multiple")
+
+
+def of(name):
+    return groups(read([f"benchmark={name}"]).settings)
+
+
+@pytest.mark.parametrize("prompt", [p for group in of("mini40").values() for p in group])
+def test_the_embedded_prior_and_the_judge_know_every_word_of_mini40(prompt):
+    """One thing a prompt, nothing that has no effect (``an`` would be one), and a class of the judge."""
+    assert check(prompt, KNOWN, VOCABULARY) == []
+    assert set(normalised(prompt).split()) <= VOCABULARY
+    assert concept_of(prompt, list(KNOWN)) in judges.load().concepts
+
+
+def test_mini40_has_objects_colours_and_styles():
+    found = of("mini40")
+    assert {name: len(group) for name, group in found.items()} == {"objects": 20, "colours": 12, "styles": 8}
+    assert all(set(p.split()) & set(COLOURS) for p in found["colours"])
+    assert all(any(style in p for style in STYLES) for p in found["styles"])
+    assert not any(set(p.split()) & set(COLOURS) for p in found["objects"] + found["styles"])
+
+
+def test_the_open_lists_are_of_ninety_different_prompts_and_add_up():
+    lists = [of(name) for name in OPEN]
+    assert [sum(map(len, found.values())) for found in lists] == [30, 30, 30]
+    together = prompts(read([f"benchmark=[{','.join(OPEN)}]"]).settings)
+    assert len(together) == 90 == len(set(together))
+    planned = cells(read([f"benchmark=[{','.join(OPEN)}]", "distill=[sds,vsd]", "prior=sd21"]))
+    assert len(planned) == 180 and {c.settings["prompt"] for c in planned} == set(together)
+
+
+def test_a_benchmark_brings_its_budget_and_the_command_has_the_last_word():
+    assert {c.settings["steps"] for c in cells(read(["benchmark=mini40"]))} == {100}
+    assert {c.settings["turntable"] for c in cells(read(["benchmark=mini40"]))} == {0}
+    assert {c.settings["steps"] for c in cells(read(["benchmark=mini40", "steps=7"]))} == {7}
 
 
 def test_words_are_told_apart():

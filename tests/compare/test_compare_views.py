@@ -1,4 +1,6 @@
+import numpy as np
 import torch
+import trimesh
 from cheap import ball
 
 from dream3d.compare.views import VIEWS, exported, mesh_file, read_views, round_views, write_views
@@ -29,3 +31,15 @@ def test_meshes_are_neither_moved_nor_scaled(tmp_path):
     file = ball(tmp_path)
     assert exported(file).vertices.norm(dim=1).max() < 0.61 < load_mesh(file).vertices.norm(dim=1).max()
     assert mesh_file(tmp_path) is None
+
+
+def test_vertex_colours_stay_at_their_vertices(tmp_path):
+    """Also where two vertices share a place, which trimesh would merge by itself."""
+    places = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 0], [0, 0, 1], [1, 0, 0]], dtype=float)
+    colours = np.arange(18).reshape(6, 3) * 10
+    rgba = np.concatenate((colours, np.full((6, 1), 255)), axis=1).astype(np.uint8)
+    shape = trimesh.Trimesh(places, [[0, 1, 2], [3, 4, 5]], vertex_colors=rgba, process=False)
+    shape.export(tmp_path / "mesh.ply")
+    mesh = exported(tmp_path / "mesh.ply")
+    torch.testing.assert_close(mesh.vertices, torch.tensor(places, dtype=torch.float32))
+    torch.testing.assert_close(mesh.colours, torch.tensor(colours / 255.0, dtype=torch.float32))

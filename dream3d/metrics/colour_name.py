@@ -1,0 +1,31 @@
+"""Has the object the colour that its prompt names?"""
+
+import kornia.color
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from dream3d.types import Image
+
+
+def colour_match(image: Image, palette: Float[Tensor, "k 3"], wanted: int) -> float:
+    """Share of the solid pixels (alpha > 0.5) whose nearest of the palette's colours is the wanted one.
+
+    Nearest in CIE L*a*b* (CIE76); the palette is sRGB in [0, 1]. 0 where nothing is solid.
+
+    Raises:
+        ValueError: no such colour in the palette.
+    """
+    if not 0 <= wanted < len(palette):
+        raise ValueError(f"colour_match: got colour {wanted}, expected an index in [0, {len(palette)})")
+    solid = (image.alpha > 0.5).squeeze(-1)
+    if not solid.any():
+        return 0.0
+    straight = (image.colour[solid] / image.alpha[solid]).clamp(0, 1)
+    nearest = torch.cdist(lab(straight), lab(palette)).argmin(dim=1)
+    return (nearest == wanted).float().mean().item()
+
+
+def lab(colours: Float[Tensor, "n 3"]) -> Float[Tensor, "n 3"]:
+    """CIE L*a*b* of sRGB values."""
+    return kornia.color.rgb_to_lab(colours.T[None, :, None, :])[0, :, 0].T
