@@ -1,7 +1,7 @@
 """Text for a batch of cameras: view-dependent words, negative prompts, Perp-Neg, one embedding table."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -126,9 +126,10 @@ class Table:
         views: the view words, None for the plain prompt everywhere.
         perp_neg: None for off; needs ``views``.
         contrast: CSD's negative prompt or SDS-Bridge's source prompt (``Text.contrast``).
+        debias: a prompt for each of the four views in place of one for all (``priors/debias.py``).
 
-    Raises:
-        UserError: the prompt is empty, or ``perp_neg`` comes without ``views``.
+    ``notes`` says what was changed. Raises:
+        UserError: the prompt is empty, or ``perp_neg`` or ``debias`` comes without ``views``.
     """
 
     def __init__(
@@ -140,14 +141,22 @@ class Table:
         *,
         perp_neg: PerpNeg | None = None,
         contrast: str | None = None,
+        debias: Callable[[str], list[str]] | None = None,
     ) -> None:
         if not prompt.strip():
             raise UserError('prompt: got an empty text, expected a description; say prompt="a corgi"')
         if perp_neg is not None and views is None:
             raise UserError("prompts.perp_neg needs prompts.views: got null; say prompts=perp_neg")
+        if debias is not None and views is None:
+            raise UserError("prompts.debias needs prompts.views: got null; say prompts=debiased")
         told = not getattr(prior, "needs_view_words", True)
         self.views, self.perp_neg = (None, None) if told else (views, perp_neg)
-        self.prompts = [prompt] if self.views is None else [*self.views.prompts(prompt), prompt]
+        self.prompts, self.notes = [prompt], []
+        if self.views is not None:
+            told_views = [prompt] * 4 if debias is None else debias(prompt)
+            self.prompts = [*(self.views.prompts(one)[i] for i, one in enumerate(told_views)), prompt]
+            if debias is not None:
+                self.notes = [f"debiased prompts: {'; '.join(self.prompts[:4])}"]
         texts = [*self.prompts, negative, *([] if contrast is None else [contrast])]
         embedded = prior.embed(texts)
         self.texts, self.null = embedded[: len(self.prompts)], embedded[len(self.prompts)]

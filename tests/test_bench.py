@@ -82,3 +82,23 @@ def test_dense_voxels_absorb_as_beer_lambert_says(script: dict[str, Any]) -> Non
     expected = 1 - 2.0**-2
     torch.testing.assert_close(pixels[:, 3], torch.full((16,), expected), atol=0.01, rtol=0)
     torch.testing.assert_close(pixels[:, :3], torch.full((16, 3), expected / 2), atol=0.01, rtol=0)
+
+
+def test_the_gpu_bench_runs_with_a_small_model_on_the_cpu(script: dict[str, Any]) -> None:
+    bench = runpy.run_path(str(SCRIPTS / "bench_gpu.py"))
+    small = ["render.samples=8", "render.occupancy=4", "field.log2_size=8", "field.levels=2", "views=1"]
+    size = bench["Size"](width=40, groups=8, latents=8, renders=(16,))
+    found = bench["figures"]("cpu", rounds=1, train=1, size=size, words=small)
+    assert list(found["runs"]) == ["dreamfusion 16", "prolificdreamer 16"]
+    for run in found["runs"].values():
+        assert set(run) == {"unet", "encode", "step", "ratio", "peak MiB"} and set(run["ratio"]) == RATIO
+        assert run["ratio"]["of means"] == pytest.approx(
+            run["step"]["mean"] / (run["unet"]["mean"] + run["encode"]["mean"])
+        )
+    assert found["step"] == found["runs"]["dreamfusion 16"]
+    assert "skipped" in found["compositing"] and "skipped" in found["hash grid"]
+
+
+def test_the_gpu_bench_has_stable_diffusions_shape(script: dict[str, Any]) -> None:
+    size = runpy.run_path(str(SCRIPTS / "bench_gpu.py"))["FULL"]
+    assert (size.width, size.groups, size.latents, size.renders) == (320, 32, 64, (64, 512))

@@ -147,3 +147,17 @@ def test_mistakes_are_explained():
         Table(Echo(), "  ")
     with pytest.raises(UserError, match=r"needs prompts.views"):
         Table(Echo(), "a corgi", perp_neg=PerpNeg())
+
+
+def test_debiased_prompts_take_the_place_of_the_one():
+    prior, words = Echo(), {"front": "a smiling dog", "side": "a dog", "back": "a dog", "overhead": "dog"}
+    table = Table(prior, "a smiling dog", views=ViewWords(), debias=lambda prompt: list(words.values()))
+    expected = [f"{text}, {view} view" for view, text in words.items()]
+    assert table.prompts == [*expected, "a smiling dog"]
+    assert table.notes == [f"debiased prompts: {'; '.join(expected)}"]
+    with pytest.raises(UserError, match=r"prompts\.debias needs prompts\.views"):
+        Table(prior, "a dog", debias=lambda prompt: [prompt] * 4)
+
+
+def test_a_prior_that_is_told_the_camera_needs_no_debiasing():
+    assert Table(Echo(needs_view_words=False), "a dog", views=ViewWords(), debias=pytest.fail).notes == []

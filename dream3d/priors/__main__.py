@@ -7,6 +7,8 @@ from pathlib import Path
 from omegaconf import DictConfig, OmegaConf
 
 from dream3d import config
+from dream3d.priors.completeness import weight_of
+from dream3d.priors.memory import readable
 from dream3d.priors.mini.words import concepts_of
 from dream3d.priors.resolve import is_hub_id, on_this_machine
 
@@ -32,7 +34,8 @@ def line(name: str, places: list[str]) -> str:
             index = json.loads((folder / "model_index.json").read_text())
             known = concepts_of(folder)
             words = f"\n    knows: {', '.join(known)}" if known else ""
-            return f"prior={name:<10} usable   {folder} ({index.get('_class_name', 'unnamed')}){words}"
+            about = f"{index.get('_class_name', 'unnamed')}, {readable(weight_of(folder))}"
+            return f"prior={name:<10} usable   {folder} ({about}){words}"
         reasons.append(f"{place}: {reason}")
     fetch = [place for place in places if is_hub_id(place)][:1]
     fix = f"; fetched by the first run with a network, or: hf download {fetch[0]}" if fetch else ""

@@ -63,6 +63,11 @@ def weights_files(place: Path) -> list[Path]:
     return safe or sorted(place.glob("*.bin"))
 
 
+def weight_of(folder: Path) -> int:
+    """Bytes of all weights that a prior reads of a folder."""
+    return sum(file.stat().st_size for role in WITH_WEIGHTS for file in weights_files(folder / role))
+
+
 def damage(file: Path) -> str | None:
     """Why a weights file is not whole, from its size and header; None when it looks whole."""
     size = file.stat().st_size

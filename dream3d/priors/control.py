@@ -91,12 +91,14 @@ def normal_picture(render: Render, camera: Camera) -> Float[Tensor, "b 3 h w"]:
     return (render.image.alpha * (own + 1) / 2).permute(0, 3, 1, 2)
 
 
-def load_control(path: str, kind: str, scale: float, size: int, unet: Any) -> Control:
-    """The ControlNet in a folder, frozen, in the UNet's dtype.
+def load_control(path: str | None, kind: str, scale: float, size: int, unet: Any) -> Control | None:
+    """The ControlNet in a folder, frozen, in the UNet's dtype; None without a path.
 
     Raises:
         UserError: no such folder, another class, an unknown kind, or one made for another base model.
     """
+    if path is None:
+        return None
     if kind not in ("depth", "normal"):
         raise UserError(f"prior.control_kind: got '{kind}', expected depth or normal")
     place = Path(path).expanduser()

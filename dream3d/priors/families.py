@@ -24,7 +24,10 @@ T5_LENGTH = {"if": 77, "sd3": 256, "flux": 512}
 
 @runtime_checkable
 class Family(Protocol):
-    """Text and call of one family of networks."""
+    """Text and call of one family of networks; a dataclass, whose ``parts`` are encoders and tokenizers."""
+
+    @property
+    def parts(self) -> Mapping[str, Any]: ...
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -49,7 +52,7 @@ class Family(Protocol):
 
 def told_guidance(
     guidance: float, width: int | None, x: Float[Tensor, "b c h w"]
-) -> dict[str, Float[Tensor, "b w"]]:
+) -> dict[str, Float[Tensor, "b k"]]:
     """What a consistency model distilled from guided sampling is told (LCM, arXiv 2310.04378, Sec. 4.2).
 
     ``w = guidance - 1`` (1: plain conditional), as sines and cosines of ``1000 w 10000^(-i / (n - 1))``,

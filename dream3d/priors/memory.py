@@ -8,11 +8,13 @@
 ``images = views * noises`` and ``rows = images * (2, or 4 with Perp-Neg)``. The four figures for one
 image are counted, not fitted: the very modules, with the options chosen, run on PyTorch's meta device
 (shapes without numbers), and all tensors alive at once are added up. Attention counts as the fused
-kernels have it (queries, keys, values and result) unless it is sliced. The field and its rendering, and
-what the allocator wastes, come on top.
+kernels have it (queries, keys, values and result) unless it is sliced. The field and its rendering, what
+an image prompt adds and what the allocator wastes come on top. Text encoders count as if they stayed,
+though a run frees them once its prompts are embedded (``prior.text_device=cpu`` keeps them off the device).
 """
 
 import copy
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,13 +24,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.fx.experimental._config import patch  # pyright: ignore
-from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from dream3d.errors import UserError
-from dream3d.priors.completeness import weights_files
-from dream3d.priors.components import WITH_WEIGHTS
+from dream3d.priors.completeness import weight_of
 from dream3d.priors.lora import ATTENTION
 from dream3d.priors.spaces import Latent, Space
 
@@ -74,21 +74,26 @@ class Alive(TorchDispatchMode):
 
     def __init__(self, before: set[int]) -> None:
         super().__init__()
-        self.before, self.alive, self.peak = before, {}, 0.0
+        self.before, self.alive, self.now, self.peak = before, set(), 0.0, 0.0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         out = func(*args, **(kwargs or {}))
         for made in tree_leaves(out):
             if isinstance(made, Tensor) and made.is_meta:
-                storage = made.untyped_storage()
-                if storage._cdata not in self.before:
-                    self.alive[storage._cdata] = (StorageWeakRef(storage), storage.nbytes())
-        self.peak = max(self.peak, self.now())
+                self._count(made.untyped_storage())
+        self.peak = max(self.peak, self.now)
         return out
 
-    def now(self) -> float:
-        self.alive = {key: item for key, item in self.alive.items() if not item[0].expired()}
-        return float(sum(size for _, size in self.alive.values()))
+    def _count(self, storage: torch.UntypedStorage) -> None:
+        key, size = storage._cdata, storage.nbytes()
+        if key not in self.before and key not in self.alive:
+            self.alive.add(key)
+            self.now += size
+            weakref.finalize(storage, self._forget, key, size)  # the object lives as long as the storage
+
+    def _forget(self, key: int, size: int) -> None:
+        self.alive.discard(key)
+        self.now -= size
 
 
 class Fused(torch.autograd.Function):
@@ -142,7 +147,7 @@ def counted(call: Callable[[], Tensor], backward: bool, modules: list[nn.Module]
     }
     with torch.set_grad_enabled(backward), fused_attention(), Alive(before) as alive:
         out = call()
-        held = alive.now()
+        held = alive.now
         if backward:
             out.backward(torch.empty_like(out))
     return held, alive.peak
@@ -184,6 +189,15 @@ def estimate(
     return Estimate(float(weights), held, encode, forward, student)
 
 
+def readable(size: int | float) -> str:
+    """Bytes as people say them.
+
+    >>> readable(38e6), readable(5.16e9)
+    ('38 MB', '5.2 GB')
+    """
+    return f"{size / GB:.1f} GB" if size >= GB else f"{size / 1e6:.0f} MB"
+
+
 def free_memory(device: torch.device) -> float | None:
     """Bytes that are free on the device (of a CPU: available RAM); None where the system does not say."""
     if device.type == "cuda":
@@ -204,22 +218,22 @@ def fits(found: Estimate, batch: Batch, device: torch.device, check: bool) -> st
     peak = found.peak(batch, CONTEXT if device.type == "cuda" else 0.0)
     loaded = 0.0 if device.type == "cuda" else found.weights  # a CPU's RAM holds the weights by now
     line = (
-        f"the prior needs about {peak / GB:.1f} GB of {device} (weights {found.weights / GB:.1f}) for "
+        f"the prior needs about {readable(peak)} of {device} (weights {readable(found.weights)}) for "
         f"{batch.images} image{'s' * (batch.images > 1)} a step"
     )
     if free is None:
         return line
     if check and peak - loaded > free:
-        raise UserError(f"{line}, but {(free + loaded) / GB:.1f} GB are free; {ADVICE}")
-    return f"{line}; {(free + loaded) / GB:.1f} GB are free"
+        raise UserError(f"{line}, but {readable(free + loaded)} are free; {ADVICE}")
+    return f"{line}; {readable(free + loaded)} are free"
 
 
 def room_for(folder: Path, check: bool) -> None:
     """Raise UserError where the weights of a folder are more than the RAM that they are read into."""
-    size = sum(file.stat().st_size for role in WITH_WEIGHTS for file in weights_files(folder / role))
+    size = weight_of(folder)
     free = free_memory(torch.device("cpu"))
     if check and free is not None and size > free:
         raise UserError(
-            f"{folder} has {size / GB:.1f} GB of weights, but {free / GB:.1f} GB of RAM are free; close "
+            f"{folder} has {readable(size)} of weights, but {readable(free)} of RAM are free; close "
             "other programs, choose a smaller prior, or say prior.memory_check=false to try all the same"
         )

@@ -26,6 +26,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from dream3d.errors import UserError
+
 Prediction = Literal["epsilon", "v_prediction", "sample", "flow_prediction"]
 PREDICTIONS: tuple[str, ...] = get_args(Prediction)
 
@@ -99,8 +101,10 @@ def target(
     return noise
 
 
-def schedule(scheduler: object) -> tuple[Float[Tensor, " T"], Float[Tensor, " T"], Prediction]:
-    """``(alpha_bar, timesteps, prediction)`` of a diffusers scheduler.
+def schedule(
+    scheduler: object, steps: int | None = None
+) -> tuple[Float[Tensor, " T"], Float[Tensor, " T"], Prediction]:
+    """``(alpha_bar, timesteps, prediction)`` of a diffusers scheduler; ``steps`` is that of ``few``.
 
     ``timesteps[t]`` is what the network is told for index t: t itself, or 1000 s for flows, whose s
     are the scheduler's own sigmas (its ``shift`` included), ascending.
@@ -115,13 +119,42 @@ def schedule(scheduler: object) -> tuple[Float[Tensor, " T"], Float[Tensor, " T"
         prediction = config.get("prediction_type", "epsilon")
         if prediction not in PREDICTIONS:
             raise ValueError(f"scheduler: got prediction_type '{prediction}', expected one of {PREDICTIONS}")
-        return alpha_bar.float(), torch.arange(len(alpha_bar), dtype=torch.float32), prediction
+        return *few(alpha_bar.float(), torch.arange(len(alpha_bar)).float(), steps), prediction
     if type(scheduler).__name__.startswith("FlowMatch"):
         s = torch.as_tensor(scheduler.sigmas, dtype=torch.float64).flip(0)  # pyright: ignore
         s = s[s > 0]
-        steps = config.get("num_train_timesteps", 1000)
-        return flow_alpha_bar(s).float(), (s * steps).float(), "flow_prediction"
+        total = config.get("num_train_timesteps", 1000)
+        return *few(flow_alpha_bar(s).float(), (s * total).float(), steps), "flow_prediction"
     raise ValueError(
         f"scheduler: got {type(scheduler).__name__}, expected one with alphas_cumprod or a FlowMatch one; "
         "use a text-to-image folder as diffusers saves it"
     )
+
+
+def few(
+    alpha_bar: Float[Tensor, " T"], timesteps: Float[Tensor, " T"], steps: int | None
+) -> tuple[Float[Tensor, " n"], Float[Tensor, " n"]]:
+    """The schedule at the last of each of ``steps`` equal parts alone: T becomes ``steps`` (None: all of it).
+
+    What a model knows that was distilled to few steps: 50 of LCM (arXiv 2310.04378, Sec. 4.3: every
+    20th), 4 of SDXL Turbo (arXiv 2311.17042, Sec. 3.2) and FLUX schnell.
+
+    Raises:
+        UserError: ``steps`` does not divide T.
+    """
+    if steps is None:
+        return alpha_bar, timesteps
+    total = len(alpha_bar)
+    if steps < 1 or total % steps:
+        raise UserError(f"prior.steps: got {steps}, expected a number that divides {total}, such as 4 or 50")
+    part = total // steps
+    return alpha_bar[part - 1 :: part], timesteps[part - 1 :: part]
+
+
+def hints(scheduler: object, steps: int | None) -> list[str]:
+    """What to say of a few-step model that is used at all timesteps."""
+    if steps is None and type(scheduler).__name__ == "LCMScheduler":
+        return [
+            "a latent consistency model knows 50 timesteps; say prior.steps=50, and a small guidance scale"
+        ]
+    return []

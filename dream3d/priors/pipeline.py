@@ -1,8 +1,7 @@
 """Any diffusers text-to-image folder as a ``ScoreModel``: latent or pixel; noise, v, sample or flow."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import torch
@@ -11,18 +10,20 @@ from torch import Generator, Tensor
 
 from dream3d.priors import parametrise
 from dream3d.priors.addons import add_files
-from dream3d.priors.components import ENCODERS, Components, load_components, quiet
+from dream3d.priors.components import ENCODERS
 from dream3d.priors.control import Control, load_control
-from dream3d.priors.dtypes import chosen_dtype
+from dream3d.priors.dtypes import cast_vae, chosen_dtype
 from dream3d.priors.families import Family, Mini, Sdxl, cut_words, family_of
-from dream3d.priors.memory import ONE, Batch, estimate, fits, room_for
+from dream3d.priors.image import NONE, Picture, Shown, load_image
+from dream3d.priors.latents import affine_rgb
+from dream3d.priors.memory import ONE, Batch, estimate, fits
 from dream3d.priors.mini import words
 from dream3d.priors.multiview import MultiView, seeing_together
 from dream3d.priors.options import DEFAULT, Options, save_memory, save_time
 from dream3d.priors.parametrise import Prediction
-from dream3d.priors.resolve import resolve
-from dream3d.priors.single_file import is_single_file, load_single_file
-from dream3d.priors.spaces import Space, space_of
+from dream3d.priors.single_file import opened
+from dream3d.priors.spaces import Latent, Space, space_of
+from dream3d.priors.text import freed
 from dream3d.types import Camera, EpsSet, Image, Render, Text
 
 
@@ -40,6 +41,7 @@ class Pipeline:
         concepts: what the prior knows by name, where its folder says so (concepts.json), else None.
         notes: what the user should know of it before the run.
         control: a ControlNet that acts where a text brings its picture (``condition``).
+        image: a picture that is part of the prompt (``image.py``).
     """
 
     unet: Any
@@ -54,6 +56,7 @@ class Pipeline:
     concepts: Mapping[str, Sequence[str]] | None = None
     notes: Sequence[str] = ()
     control: Control | None = None
+    image: Shown | None = None
 
     @property
     def camera(self) -> bool:
@@ -91,6 +94,11 @@ class Pipeline:
         """Float32 text embeddings on the prior's device; a pooled one is packed behind (``text.pack``)."""
         return self.family.embed(prompts).to(self.alpha_bar.device, torch.float32)
 
+    def free_text(self) -> None:
+        """Let go of the text encoders, whose memory a run does not need once its prompts are embedded."""
+        family: Any = self.family
+        self.family = replace(family, parts=freed(family.parts))
+
     def encode(
         self, image: Image, background: Float[Tensor, "#b #h #w c"], generator: Generator | None = None
     ) -> Float[Tensor, "b d y x"]:
@@ -100,6 +108,10 @@ class Pipeline:
     def decode(self, x: Float[Tensor, "b d y x"]) -> Float[Tensor, "b h w c"]:
         """x to RGB (RGBA of the embedded prior), about [0, 1], for pictures and image-space losses."""
         return self.space.decode(x)
+
+    def affine_rgb(self) -> Float[Tensor, "d 3"] | None:
+        """``[latent, 1] M`` is about RGB (``latents.py``); None for priors of pixels."""
+        return affine_rgb(self.space) if isinstance(self.space, Latent) else None
 
     def alpha_sigma(
         self, t: Int[Tensor, " b"], like: Float[Tensor, "b *d"]
@@ -114,11 +126,17 @@ class Pipeline:
         embedding: Float[Tensor, "b l c"],
         camera: Float[Tensor, "b 17"] | None = None,
         control: Float[Tensor, "b 3 y x"] | None = None,
+        shown: Float[Tensor, " b"] | None = None,
     ) -> Float[Tensor, "b *d"]:
-        """The network's own output in float32, with gradient."""
+        """The network's own output in float32, with gradient.
+
+        ``shown`` is 0 for rows that an image prompt is kept from, else 1 (None: 1 for all).
+        """
         x, network = x_t, self.unet
+        if self.image is not None:
+            network = self.image.on(network, x_t.new_ones(len(x_t)) if shown is None else shown)
         if control is not None and self.control is not None:
-            network = self.control.on(self.unet, control)
+            network = self.control.on(network, control)
         if self.prediction == "flow_prediction":
             x = x_t * parametrise.flow_scale(*self.alpha_sigma(t, x_t))
         x, embedding = x.to(self.dtype), embedding.to(self.dtype)
@@ -146,7 +164,8 @@ class Pipeline:
     def eps(self, x_t: Float[Tensor, "b *d"], t: Int[Tensor, " b"], text: Text) -> EpsSet:
         """Noise predictions for condition, null and k negatives an image, in one call of the network.
 
-        Where cond and null are one and the same tensor (``distill.guidance.alone``) they run once.
+        Where cond and null are one and the same tensor (``distill.guidance.alone``) they run once, and
+        are shown the image prompt; otherwise cond alone is.
         """
         b, k = len(x_t), 0 if text.negatives is None else text.negatives.shape[1]
         rows = torch.arange(b, device=x_t.device)
@@ -161,7 +180,8 @@ class Pipeline:
         index = torch.cat(order)
         x, at = x_t[index], t[index]
         camera, control = (None if item is None else item[index] for item in (text.camera, text.control))
-        out = self.predict(x, at, torch.cat(embeddings), camera, control)
+        shown = (torch.arange(len(index), device=x.device) < b).to(x.dtype)
+        out = self.predict(x, at, torch.cat(embeddings), camera, control, shown)
         cond, *others = self.to_eps(out, x, at).split([len(rows) for rows in order])
         null = cond if text.null is text.cond else others[0]
         negatives = None if text.negatives is None else others[-1].unflatten(0, (b, k))
@@ -179,6 +199,7 @@ def load(
     resolution: int | None = None,
     posterior: Literal["mean", "sample"] = "mean",
     guidance: float = 1.0,
+    steps: int | None = None,
     offline: bool = False,
     config: str | None = None,
     lora: str | None = None,
@@ -187,6 +208,7 @@ def load(
     control: str | None = None,
     control_kind: str = "depth",
     control_scale: float = 1.0,
+    image: Picture = NONE,
     options: Options = DEFAULT,
     memory_check: bool = True,
     batch: Batch = ONE,
@@ -194,46 +216,43 @@ def load(
     """The prior at ``path`` (folder, hub id or .safetensors file), or the first of ``places`` that is there.
 
     Args:
-        dtype: of the network: ``auto``, float32, float16 or bfloat16 (``dtypes.py``).
-        vae_dtype: the same of the VAE (``cast_vae``).
+        dtype, vae_dtype: ``auto``, float32, float16 or bfloat16 (``dtypes.py``).
         text_device: where prompts are embedded (once a run); None: ``device``.
         resolution: pixels of the images it wants; None: what it was trained at.
         posterior: the VAE's mean, or a sample of it (``encode`` then needs a generator).
         guidance: what guidance-distilled models (Flux dev) are told.
-        offline: never touch the network.
+        steps: of few-step models, how many timesteps they know (``parametrise.few``); None: all.
         config: where the tokenizer and configurations of a single file are; None: known by its kind.
-        lora, lora_scale: a LoRA file merged into the weights, and how much of it (``addons.py``).
-        embeddings: a textual-inversion file, whose word can then be used in prompts.
+        lora, lora_scale, embeddings: a LoRA file merged into the weights, and how much of it; a file of
+            learned words for prompts (``addons.py``).
         control, control_kind, control_scale: a ControlNet and what it is shown (``control.py``).
+        image: a picture that is part of the prompt (``image.py``).
         options: switches that trade time for memory (``options.py``).
         memory_check: refuse where ``batch`` cannot fit the device's free memory (``memory.py``).
 
-    Raises:
-        UserError: nothing usable there, with the reason for each place and the fix.
+    Raises UserError where nothing is usable, with the reason for each place and the fix.
     """
     device = torch.device(device)
     kind = chosen_dtype(dtype, device)
     text_kind = torch.float32 if torch.device(text_device or device).type == "cpu" else kind
     folder, parts = opened(path, places, (kind, text_kind), config, offline=offline, check=memory_check)
-    notes = add_files(parts, lora, lora_scale, embeddings)
+    notes = [*add_files(parts, lora, lora_scale, embeddings), *parametrise.hints(parts.scheduler, steps)]
     space = space_of(parts, resolution, posterior)
     family = family_of(parts, space.size, guidance)
-    if parts.vae is not None:
-        cast_vae(parts.vae, vae_dtype, kind, device, overflows=isinstance(family, Sdxl))
+    cast_vae(parts.vae, vae_dtype, kind, device, overflows=isinstance(family, Sdxl))
     save_memory(options, parts.network, parts.vae)
     family = seeing_together(family, parts.network)
     texts = [parts.text[role] for role in ENCODERS if role in parts.text]
-    resident = [parts.network, *([parts.vae] if parts.vae else []), *(() if text_device else texts)]
-    shown = None
-    if control is not None:
-        shown = load_control(control, control_kind, control_scale, space.size, parts.network)
-        resident.append(shown.net)
+    shown = load_control(control, control_kind, control_scale, space.size, parts.network)
+    resident = [parts.network, *([parts.vae] if parts.vae else []), *([shown.net] if shown else [])]
+    resident += [] if text_device else texts
     needs = estimate(parts.network, family, space, resident, kind, batch)
     notes.append(fits(needs, batch, device, memory_check))
+    picture = load_image(image, parts.network)
     for part, place in [*((p, device) for p in resident), *((e, text_device or device) for e in texts)]:
         part.to(place)
     save_time(options, parts.network)
-    alpha_bar, timesteps, prediction = parametrise.schedule(parts.scheduler)
+    alpha_bar, timesteps, prediction = parametrise.schedule(parts.scheduler, steps)
     return Pipeline(
         unet=parts.network,
         family=family,
@@ -247,28 +266,5 @@ def load(
         concepts=words.concepts_of(folder),
         notes=notes,
         control=shown,
+        image=picture and picture.to(device),
     )
-
-
-def cast_vae(vae: Any, name: str, network: torch.dtype, device: torch.device, *, overflows: bool) -> None:
-    """``auto``: as the network, but float32 where the VAE says that it overflows in half (SDXL)."""
-    kind = network if name == "auto" else chosen_dtype(name, device)
-    with quiet():
-        vae.to(torch.float32 if name == "auto" and overflows and vae.config.force_upcast else kind)
-
-
-def opened(
-    path: str | None,
-    places: Sequence[str],
-    dtypes: tuple[torch.dtype, torch.dtype],
-    config: str | None,
-    *,
-    offline: bool,
-    check: bool,
-) -> tuple[Path, Components]:
-    """(where, parts) of a single file, or of the first folder that is usable."""
-    if path is not None and is_single_file(path):
-        return Path(path), load_single_file(path, config, offline, *dtypes)
-    folder = resolve(path, places, offline)
-    room_for(folder, check)
-    return folder, load_components(folder, *dtypes)

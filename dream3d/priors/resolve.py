@@ -4,7 +4,8 @@
 and every place that fails says why and what to do, in one line.
 """
 
-from collections.abc import Sequence
+import shutil
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from huggingface_hub import HfApi, constants, hf_hub_download, snapshot_download, try_to_load_from_cache
@@ -22,6 +23,7 @@ from dream3d.priors.completeness import problems
 from dream3d.priors.components import ROLES
 
 EMBEDDED = Path(__file__).parent / "mini"
+GB = 1e9
 SMALL = (".json", ".txt", ".model")
 OFFLINE = "no network; connect, or give a folder with prior.path=<folder>"
 FAILURES: tuple[tuple[type[Exception], str], ...] = (  # a subclass stands before its parent
@@ -94,7 +96,10 @@ def from_hub(place: str) -> tuple[Path | None, str]:
     """Download what a prior needs of a hub repository: (folder, ""), or (None, reason and fix)."""
     try:
         hf_hub_download(place, "model_index.json")
-        folder = Path(snapshot_download(place, allow_patterns=patterns(place)))
+        files = needed(place)
+        if full := no_room(place, files):
+            return None, full
+        folder = Path(snapshot_download(place, allow_patterns=list(files)))
     except Exception as error:  # the hub's HTTP library, and so its errors, differ between versions
         return None, reason_of(error, place)
     found = problems(folder)
@@ -110,14 +115,31 @@ def failed(error: Exception) -> str:
     return f"the download failed ({' '.join(str(error).split())[:120]}); start again, it continues"
 
 
-def patterns(place: str) -> list[str]:
-    """The files to fetch: configurations, tokenizers, and one set of weights a part (fp16 where offered)."""
-    files = HfApi().list_repo_files(place)
+def no_room(place: str, files: Mapping[str, int]) -> str | None:
+    """Why what is still to be fetched does not fit the disk, and the fix; None where it does."""
+    missing = sum(
+        size for name, size in files.items() if not isinstance(try_to_load_from_cache(place, name), str)
+    )
+    cache = Path(constants.HF_HUB_CACHE)
+    there = next(folder for folder in (cache, *cache.parents) if folder.is_dir())
+    free = shutil.disk_usage(there).free
+    if missing <= free:
+        return None
+    return (
+        f"{missing / GB:.1f} GB are to be fetched, but {there} has {free / GB:.1f} GB free; make room, or "
+        "set HF_HOME to a folder on another disk"
+    )
+
+
+def needed(place: str) -> dict[str, int]:
+    """The files to fetch and their bytes: configurations, tokenizers, one set of weights a part."""
+    info = HfApi().model_info(place, files_metadata=True)
+    sizes = {file.rfilename: file.size or 0 for file in info.siblings or []}
     chosen = ["model_index.json"]
     for role in ROLES:
-        mine = [f for f in files if f.startswith(f"{role}/")]
+        mine = [f for f in sizes if f.startswith(f"{role}/")]
         chosen += [f for f in mine if f.endswith(SMALL)] + weights_of(mine)
-    return chosen
+    return {name: sizes.get(name, 0) for name in chosen}
 
 
 def weights_of(files: Sequence[str]) -> list[str]:

@@ -17,8 +17,18 @@ from safetensors import SafetensorError, safe_open
 
 from dream3d.errors import UserError
 from dream3d.priors.completeness import damage
-from dream3d.priors.components import ENCODERS, Components, component_class, quiet, read_index, split, wanted
-from dream3d.priors.resolve import EMBEDDED, SMALL, is_hub_id, reason_of
+from dream3d.priors.components import (
+    ENCODERS,
+    Components,
+    component_class,
+    load_components,
+    quiet,
+    read_index,
+    split,
+    wanted,
+)
+from dream3d.priors.memory import room_for
+from dream3d.priors.resolve import EMBEDDED, SMALL, is_hub_id, reason_of, resolve
 
 WEIGHTS_OF = (
     "model.diffusion_model.",
@@ -135,3 +145,20 @@ def unneeded(kind: Any) -> Sequence[str]:
     """Parts of a pipeline that a prior never calls."""
     required, _ = kind._get_signature_keys(kind)
     return [name for name in ("safety_checker", "feature_extractor", "image_encoder") if name in required]
+
+
+def opened(
+    path: str | None,
+    places: Sequence[str],
+    dtypes: tuple[torch.dtype, torch.dtype],
+    config: str | None,
+    *,
+    offline: bool,
+    check: bool,
+) -> tuple[Path, Components]:
+    """(where, parts) of a single file, or of the first folder that is usable."""
+    if path is not None and is_single_file(path):
+        return Path(path), load_single_file(path, config, offline, *dtypes)
+    folder = resolve(path, places, offline)
+    room_for(folder, check)
+    return folder, load_components(folder, *dtypes)

@@ -5,7 +5,8 @@ rows behind the tokens hold it, padded with zeros (``pack``). So one tensor a pr
 ``Text``, and mixing or batching prompts needs no second path.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -14,7 +15,25 @@ from diffusers.loaders import TextualInversionLoaderMixin
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from dream3d.priors.components import quiet
+from dream3d.priors.components import ENCODERS, quiet
+
+
+@dataclass(frozen=True)
+class Freed:
+    """In a text encoder's place once its weights are gone: what it was like, and no more."""
+
+    config: Any
+    device: torch.device
+
+    def __call__(self, *_args: Any, **_more: Any) -> Any:
+        raise ValueError(
+            "embed: the text encoders were freed once the run's prompts were embedded; load the prior again"
+        )
+
+
+def freed(parts: Mapping[str, Any]) -> dict[str, Any]:
+    """The parts without the weights of their text encoders."""
+    return {k: Freed(p.config, p.device) if k in ENCODERS else p for k, p in parts.items()}
 
 
 def rows_for(size: int, width: int) -> int:

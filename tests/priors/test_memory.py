@@ -98,7 +98,7 @@ def test_what_cannot_fit_is_refused_in_one_line_with_advice(sd_folder, tmp_path,
     assert "are free" in memory.fits(Estimate(9e9, 0.0, 500e3, 0.0, 0.0), Batch(), CPU, True)
     assert "600.0 GB" in memory.fits(Estimate(0.0, 0.0, 600e9, 0.0, 0.0), Batch(), CPU, False)
     meminfo.write_text("MemAvailable: 20 kB\n")
-    with pytest.raises(UserError, match=r"GB of weights, but 0.0 GB of RAM are free"):
+    with pytest.raises(UserError, match=r"of weights, but 0 MB of RAM are free"):
         load(str(sd_folder))
     assert load(str(sd_folder), memory_check=False).resolution == 16
 

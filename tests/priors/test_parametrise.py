@@ -2,8 +2,14 @@
 
 import pytest
 import torch
-from diffusers import DDIMScheduler, EulerDiscreteScheduler, FlowMatchEulerDiscreteScheduler
+from diffusers import (
+    DDIMScheduler,
+    EulerDiscreteScheduler,
+    FlowMatchEulerDiscreteScheduler,
+    LCMScheduler,
+)
 
+from dream3d.errors import UserError
 from dream3d.priors import parametrise
 from dream3d.priors.parametrise import PREDICTIONS
 
@@ -61,3 +67,19 @@ def test_unknown_schedulers_and_predictions_are_named():
     scheduler.register_to_config(prediction_type="score")
     with pytest.raises(ValueError, match="got prediction_type 'score'"):
         parametrise.schedule(scheduler)
+
+
+def test_few_steps_are_the_ends_of_equal_parts():
+    """SDXL Turbo's four (arXiv 2311.17042, Sec. 3.2) of 1000; a flow's are quarters of its time."""
+    alpha_bar, timesteps, _ = parametrise.schedule(DDIMScheduler(), 4)
+    assert timesteps.tolist() == [249, 499, 749, 999]
+    assert torch.equal(alpha_bar, DDIMScheduler().alphas_cumprod[[249, 499, 749, 999]])
+    _, timesteps, prediction = parametrise.schedule(FlowMatchEulerDiscreteScheduler(), 4)
+    assert timesteps.tolist() == [250, 500, 750, 1000] and prediction == "flow_prediction"
+    for wrong in (0, 7):
+        with pytest.raises(
+            UserError, match=rf"prior\.steps: got {wrong}, expected a number that divides 1000"
+        ):
+            parametrise.schedule(DDIMScheduler(), wrong)
+    assert parametrise.hints(LCMScheduler(), None) and not parametrise.hints(LCMScheduler(), 50)
+    assert not parametrise.hints(DDIMScheduler(), None)

@@ -38,7 +38,7 @@ def hub(monkeypatch):
 
         for name in ("hf_hub_download", "snapshot_download"):
             monkeypatch.setattr(room, name, call)
-        monkeypatch.setattr(room, "patterns", lambda place: [])
+        monkeypatch.setattr(room, "needed", lambda place: {})
 
     monkeypatch.setattr(room, "try_to_load_from_cache", lambda *args: None)
     monkeypatch.setattr(room.constants, "HF_HUB_OFFLINE", False)
@@ -73,20 +73,43 @@ def test_downloads_what_is_not_here(whole, hub):
     assert room.resolve("someone/model", [], offline=False) == whole
 
 
-def test_only_what_a_prior_needs_is_fetched(monkeypatch):
-    files = [
-        "README.md",
-        "model_index.json",
-        "unet/config.json",
-        "unet/d.safetensors",
-        "unet/d.fp16.safetensors",
-    ]
-    files += ["unet/d.bin", "safety_checker/model.safetensors", "tokenizer/vocab.json", "vae/d.safetensors"]
-    monkeypatch.setattr(room, "HfApi", lambda: MagicMock(list_repo_files=lambda place: files))
-    assert sorted(room.patterns("someone/model")) == [
-        "model_index.json", "tokenizer/vocab.json", "unet/config.json", "unet/d.fp16.safetensors",
-        "vae/d.safetensors",
-    ]  # fmt: skip
+NEEDED = room.needed  # before the fixture above takes its place
+FILES = {
+    "README.md": 1, "model_index.json": 2, "unet/config.json": 3, "unet/d.safetensors": 9_000_000_000,
+    "unet/d.fp16.safetensors": 4_500_000_000, "unet/d.bin": 9_000_000_000, "safety_checker/m.safetensors": 7,
+    "tokenizer/vocab.json": 8, "vae/d.safetensors": 300_000_000,
+}  # fmt: skip
+
+
+@pytest.fixture
+def listed(monkeypatch):
+    """A hub that lists ``FILES``."""
+    siblings = [MagicMock(rfilename=name, size=size) for name, size in FILES.items()]
+    monkeypatch.setattr(
+        room,
+        "HfApi",
+        lambda: MagicMock(model_info=lambda place, files_metadata: MagicMock(siblings=siblings)),
+    )
+
+
+def test_only_what_a_prior_needs_is_fetched(listed):
+    wanted = ["model_index.json", "unet/config.json", "unet/d.fp16.safetensors", "vae/d.safetensors",
+              "tokenizer/vocab.json"]  # fmt: skip
+    assert room.needed("someone/model") == {name: FILES[name] for name in wanted}
+
+
+def test_a_full_disk_is_said_before_the_download(listed, hub, whole, monkeypatch, tmp_path):
+    hub(whole)
+    monkeypatch.setattr(room, "needed", NEEDED)
+    monkeypatch.setattr(room.constants, "HF_HUB_CACHE", str(tmp_path / "not" / "yet"))
+    monkeypatch.setattr(
+        room.shutil, "disk_usage", lambda folder: MagicMock(free=2e9 if folder == tmp_path else 0)
+    )
+    with pytest.raises(UserError, match=r"4.8 GB are to be fetched, but .* has 2.0 GB free; .*HF_HOME"):
+        room.resolve("someone/model", [], offline=False)
+    there = "unet/d.fp16.safetensors"  # a download that was broken off goes on
+    monkeypatch.setattr(room, "try_to_load_from_cache", lambda place, name: name if name == there else None)
+    assert room.from_hub("someone/model") == (whole, "")
 
 
 @pytest.mark.parametrize(
@@ -157,3 +180,49 @@ def test_the_listing_names_every_prior(whole, hub, monkeypatch):
         "sd21", named["sd21"]
     )
     assert f"usable   {whole}" in listing.line("mine", [str(whole)])
+
+
+def broken(folder, how):
+    """A folder with one thing wrong; (words of the command line, what the line must say)."""
+    file = folder / "model_index.json"
+    if how == "half a download":
+        weights = folder / "unet" / "diffusion_pytorch_model.safetensors"
+        weights.write_bytes(weights.read_bytes()[:-100])
+        return "cut short", "download it again"
+    if how == "wrong class":
+        file.write_text(file.read_text().replace("UNet2DConditionModel", "UNet9D"))
+        return "UNet9D", "upgrade diffusers"
+    shutil.rmtree(folder / "text_encoder")
+    return "text encoder is missing", "finish the download"
+
+
+@pytest.mark.parametrize("how", ["half a download", "wrong class", "no text encoder"])
+def test_the_command_says_in_one_line_what_a_folder_lacks(folder, how, capsys, monkeypatch, tmp_path):
+    from dream3d.__main__ import command
+
+    what, fix = broken(folder, how)
+    monkeypatch.chdir(tmp_path)
+    assert command(["prior=folder", f"prior.path={folder}", "prompt=a corgi", "out=run"]) == 2
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert what in line and fix in line and not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("error", "what", "fix"),
+    [
+        (lambda: refused(RepositoryNotFoundError), "no such id", "check the spelling"),
+        (lambda: refused(GatedRepoError), "licence", "hf auth login"),
+        (lambda: LocalEntryNotFoundError("offline"), "no network", "prior.path=<folder>"),
+        (None, "offline, so the hub was not asked", "prior.offline=false"),
+    ],
+)
+def test_the_command_says_in_one_line_what_the_hub_did(hub, error, what, fix, capsys, monkeypatch, tmp_path):
+    from dream3d.__main__ import command
+
+    if error is not None:
+        hub(error())
+    monkeypatch.chdir(tmp_path)
+    offline = f"prior.offline={'true' if error is None else 'false'}"
+    assert command(["prior=folder", "prior.path=some/model", "prompt=a corgi", offline]) == 2
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert "some/model" in line and what in line and fix in line

@@ -23,10 +23,12 @@ def ddim(
     size, scheduler = config.sample_size, cast(Any, mini.scheduler)
     device = camera.device
     x = torch.randn(len(captions), 4, size, size, generator=generator).to(device)
-    text = torch.cat((mini.embed(captions), mini.embed([""] * len(captions))))
+    text, camera = mini.embed(captions + [""] * len(captions)), torch.cat((camera, camera))
+    painted = mini.unet.paint(text, camera)
     scheduler.set_timesteps(steps)
     for t in scheduler.timesteps:
-        both = mini.unet(torch.cat((x, x)), t, text, class_labels=torch.cat((camera, camera))).sample
-        cond, null = both.chunk(2)
+        with torch.autocast(device.type, dtype=torch.bfloat16):
+            both = mini.unet(torch.cat((x, x)), t, text, class_labels=camera, painted=painted).sample
+        cond, null = both.float().chunk(2)
         x = scheduler.step(null + scale * (cond - null), t, x).prev_sample
     return (x / 2 + 0.5).clamp(0, 1)

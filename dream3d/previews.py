@@ -1,0 +1,48 @@
+"""Eight sides of a field, for ``preview.png`` and the watchdog, whatever the field is made of."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from dream3d.cameras import turntable
+from dream3d.fields.latents import in_rgb, latents_of
+from dream3d.optimize import Setup
+from dream3d.types import Camera, Image
+
+ELEVATION, DISTANCE, FOV_Y = 0.3, 3.2, 0.70  # of the cameras for previews and turntables
+
+
+@torch.no_grad()
+def sides(setup: Setup, size: int = 128) -> Image:
+    """The first field from eight sides, on the CPU; of a field of latents the affine map to RGB."""
+    with in_rgb(setup.fields[0]):
+        return rendered(setup, around(setup, size))
+
+
+@torch.no_grad()
+def decoded(setup: Setup, size: int = 64) -> Float[Tensor, "b h w 3"]:
+    """A field of latents from eight sides through the VAE's decoder, over white; ``size`` latents a side."""
+    image = rendered(setup, around(setup, size))
+    white = torch.ones(1, setup.prior.resolution, setup.prior.resolution, 3, device=setup.device)
+    behind = setup.prior.encode(Image(white, white[..., :1]), torch.zeros_like(white[:, :1, :1]))
+    x = image.over(behind.mean(dim=(2, 3)).view(1, 1, 1, -1).cpu()).permute(0, 3, 1, 2).to(setup.device)
+    decode = setup.prior.decode  # pyright: ignore[reportAttributeAccessIssue]
+    return torch.cat([decode(one[None]).cpu() for one in x])
+
+
+def shown(setup: Setup, image: Image) -> Float[Tensor, "b h w 3"]:
+    """What ``preview.png`` shows, where ``image`` are the sides: of latents on a GPU their decoded views."""
+    made_of_latents = any(not latents.rgb for latents in latents_of(setup.fields[0]))
+    if made_of_latents and setup.device.type == "cuda":
+        return decoded(setup)
+    return image.over(torch.ones(1, 1, 1, 3))
+
+
+def around(setup: Setup, size: int) -> Camera:
+    return turntable(8, ELEVATION, DISTANCE, FOV_Y, size).to(setup.device)
+
+
+def rendered(setup: Setup, camera: Camera) -> Image:
+    """The first field as its renderer shows it, view by view, on the CPU."""
+    views = [setup.renderers[0](setup.fields[0], camera[i : i + 1]).image for i in range(len(camera))]
+    return Image(torch.cat([v.colour for v in views]).cpu(), torch.cat([v.alpha for v in views]).cpu())
