@@ -9,8 +9,10 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 from torch import nn
 
+from dream3d.cameras import pixel_rays, turntable
 from dream3d.complaints import restoring
 from dream3d.errors import UserError
+from dream3d.fields.latents import latents_of
 from dream3d.optimize import Regulariser, Setup
 from dream3d.priors.memory import Batch
 from dream3d.seeding import generator
@@ -48,10 +50,45 @@ def build_text(config: DictConfig, prior: Any) -> Callable[..., Any]:
     return instantiate(config.prompts)(prior=prior, prompt=config.prompt, negative=config.negative)
 
 
+def told(config: DictConfig, prior: Any, prior_of: Callable[..., Any]) -> Callable[..., Any]:
+    """The prompt table; the text encoders of a prior of one's own are freed, one that was lent keeps them."""
+    text = build_text(config, prior)
+    if prior_of is build_prior and hasattr(prior, "free_text"):
+        prior.free_text()
+    return text
+
+
 def build_fields(config: DictConfig, device: torch.device) -> list[nn.Module]:
     """One field a particle, each from its own random stream."""
     make = instantiate(config.field)
     return [make(generator=generator(config.seed, i, "field")).to(device) for i in range(config.particles)]
+
+
+@torch.no_grad()
+def teach_rgb(fields: Sequence[nn.Module], backgrounds: Sequence[nn.Module], prior: Any) -> None:
+    """Tell fields made of latents how latents look in RGB.
+
+    Raises UserError where the prior has no such latents, or the background has not as many channels.
+    """
+    latents = [item for field in fields for item in latents_of(field)]
+    if not latents:
+        return
+    channels = len(latents[0].to_rgb) - 1
+    matrix = prior.affine_rgb() if hasattr(prior, "affine_rgb") else None
+    if matrix is None or len(matrix) != channels + 1:
+        wanted = "pixels, so 3" if matrix is None else f"latents of {len(matrix) - 1} channels"
+        raise UserError(
+            f"field: got {channels} colour channels (latents), but this prior works on {wanted}; "
+            "set the field's colour_channels accordingly, or choose another prior"
+        )
+    got = backgrounds[0](pixel_rays(turntable(1, 0.0, 3.0, 0.7, 1).to(matrix.device)), None).shape[-1]
+    if got != channels:
+        raise UserError(
+            f"background: got {got} channels, expected the field's {channels}; say background=random "
+            f"background.channels={channels}"
+        )
+    for item in latents:
+        item.to_rgb.copy_(matrix)
 
 
 def build_optimizer(config: DictConfig, field: Any, background: nn.Module) -> torch.optim.Optimizer:
@@ -63,10 +100,35 @@ def build_optimizer(config: DictConfig, field: Any, background: nn.Module) -> to
     return instantiate(config.optimizer.algorithm)([{**g, "lr": rate(0) * g["lr_scale"]} for g in groups])
 
 
+def build_loss(config: DictConfig, prior: Any) -> tuple[Callable[..., Any], Any]:
+    """The distillation loss, and the student that it wants (None where it wants none)."""
+    loss = instantiate(config.distill.loss)
+    if config.distill.student is None:
+        return loss, None
+    if not hasattr(prior, "unet"):
+        raise UserError(
+            f"distill.student: got a {type(prior).__name__} prior, which has no network to adapt; "
+            "say distill=sds or use a diffusion prior"
+        )
+    student = instantiate(config.distill.student)(prior=prior, generator=generator(config.seed, 0, "student"))
+    return partial(loss, student=student), student
+
+
 def warnings_of(prior: Any, prompt: str, texts: Sequence[str]) -> list[str]:
     """What the prior will not make of the prompt, nor read of the texts (view words come last in them)."""
     unknown = prior.warnings(prompt) if hasattr(prior, "warnings") else []
     return [*unknown, *(prior.cut(texts) if hasattr(prior, "cut") else [])]
+
+
+def guidance_notes(loss: Any) -> list[str]:
+    """The guidance scale in the two conventions that are about; nothing for losses that have none."""
+    scale = getattr(loss, "keywords", {}).get("scale")
+    if not isinstance(scale, int | float):  # a schedule, or none
+        return []
+    return [
+        f"guidance: null + {scale:g} (text - null); that is text + {scale - 1:g} (text - null), so "
+        f"{scale - 1:g} for DreamFusion's omega and in threestudio's text-first losses"
+    ]
 
 
 PriorOf = Callable[[DictConfig, torch.device], Any]
@@ -78,21 +140,11 @@ def build(config: DictConfig, prior_of: PriorOf = build_prior) -> Setup:
     Errors of constructors come through as they are."""
     device = device_of(config.device)
     prior = prior_of(config, device)
-    text = build_text(config, prior)
+    text = told(config, prior, prior_of)
     fields = build_fields(config, device)
     backgrounds = [instantiate(config.background).to(device) for _ in fields]
-    loss = instantiate(config.distill.loss)
-    student = None
-    if config.distill.student is not None:
-        if not hasattr(prior, "unet"):
-            raise UserError(
-                f"distill.student: got a {type(prior).__name__} prior, which has no network to adapt; "
-                "say distill=sds or use a diffusion prior"
-            )
-        student = instantiate(config.distill.student)(
-            prior=prior, generator=generator(config.seed, 0, "student")
-        )
-        loss = partial(loss, student=student)
+    teach_rgb(fields, backgrounds, prior)
+    loss, student = build_loss(config, prior)
     return Setup(
         fields=fields,
         renderers=[instantiate(config.render).to(device) for _ in fields],
@@ -117,7 +169,7 @@ def build(config: DictConfig, prior_of: PriorOf = build_prior) -> Setup:
         seed=config.seed,
         device=device,
         warnings=warnings_of(prior, config.prompt, getattr(text, "prompts", [config.prompt])),
-        notes=getattr(prior, "notes", ()),
+        notes=[*getattr(prior, "notes", ()), *getattr(text, "notes", ()), *guidance_notes(loss)],
         condition=getattr(prior, "condition", None),
     )
 

@@ -33,6 +33,7 @@ class Config:
     mesh_file: str | None = None
     checkpoint_every: int = 100
     preview_every: int = 100
+    turntable: int = 60
     prior: dict[str, Any] = dataclasses.field(default_factory=dict)
     prompts: dict[str, Any] = dataclasses.field(default_factory=dict)
     field: dict[str, Any] = dataclasses.field(default_factory=dict)
@@ -45,6 +46,7 @@ class Config:
     optimizer: dict[str, Any] = dataclasses.field(default_factory=dict)
     mesh: dict[str, Any] = dataclasses.field(default_factory=dict)
     refine: dict[str, Any] = dataclasses.field(default_factory=dict)
+    texture: dict[str, Any] = dataclasses.field(default_factory=dict)
 
 
 ConfigStore.instance().store(name="schema", node=Config)
@@ -68,12 +70,13 @@ def check(config: DictConfig) -> None:
         raise UserError(f"distill.noises: got {config.distill.noises}, expected a whole number >= 1")
     if config.mesh_file is not None:
         check_mesh(config)
-    if config.refine.get("steps") and "field" not in config.refine:
-        raise UserError(
-            f"refine.steps: got {config.refine.steps}, but refine=none; say refine=tets or flexicubes"
-        )
+    for name, choice in (("refine", "refine=tets or flexicubes"), ("texture", "refine@texture=texture")):
+        if config[name].get("steps") and "field" not in config[name]:
+            raise UserError(f"{name}.steps: got {config[name].steps}, but {name}=none; say {choice}")
     if config.seed < 0:
         raise UserError(f"seed: got {config.seed}, expected a whole number >= 0")
+    if config.turntable < 0:
+        raise UserError(f"turntable: got {config.turntable}, expected a number of frames, 0 for none")
     if config.threads < 0:
         raise UserError(f"threads: got {config.threads}, expected 0 (all cores) or more")
     if not 8 <= config.size <= 2048:
@@ -95,4 +98,6 @@ def check_mesh(config: DictConfig) -> None:
     if not file.is_file():
         raise UserError(f"mesh: got '{config.mesh_file}', but there is no such file; check the path")
     if not config.refine.get("steps"):
-        raise UserError("mesh: got a mesh to start from, but refine=none; say refine=tets or flexicubes")
+        raise UserError(
+            "mesh: got a mesh to start from, but refine=none; say refine=tets, flexicubes or texture"
+        )

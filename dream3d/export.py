@@ -85,17 +85,23 @@ def fields_of(saved: DictConfig, file: Path) -> list[Any]:
     from dream3d import checkpoint
     from dream3d.build import build_fields
     from dream3d.complaints import constructing, restoring
+    from dream3d.fields.latents import switch
+    from dream3d.refine import STAGES, shaped
+    from dream3d.types import Mesh
 
     content = checkpoint.load(file)
+    nothing = Mesh(torch.zeros(3, 3), torch.zeros(1, 3, dtype=torch.int64))  # until the state is loaded
     with constructing():
         fields: list[Any] = build_fields(saved, torch.device("cpu"))
-        if "refine" in content:
-            make = instantiate(saved.refine.field)
-            fields = [make(appearance=field, distance=lambda x: x.new_zeros(len(x))) for field in fields]
+        for name in (name for name in STAGES if name in content):
+            make = instantiate(saved[name].field)
+            fields = [shaped(make, field, nothing, lambda x: x.new_zeros(len(x))) for field in fields]
     with restoring():
-        state = content.get("refine", content)["state"]
+        last = next((content[name] for name in reversed(STAGES) if name in content), content)
+        state = last["state"]
         for field, own in zip(fields, state["fields"], strict=True):
             field.load_state_dict(own)
+            switch(field, True)
     return fields
 
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
+from hydra.utils import get_class
 from jaxtyping import Int
 from omegaconf import DictConfig
 from torch import Tensor
@@ -24,12 +25,17 @@ def given_mesh(settings: DictConfig) -> Mesh | None:
     """The mesh to start from; None where the run starts from nothing.
 
     Raises:
-        UserError: a file that is no mesh, or a mesh without an inside.
+        UserError: a file that is no mesh, or a mesh without an inside that is to be moved.
     """
     if settings.mesh_file is None:
         return None
     mesh = load_textured(Path(settings.mesh_file).expanduser())
-    mesh = replace(mesh, vertices=FIT * mesh.vertices, faces=outwards(mesh))
+    assert mesh.placement is not None
+    placement = torch.cat((mesh.placement[:3], mesh.placement[3:] / FIT))
+    mesh = replace(mesh, vertices=FIT * mesh.vertices, placement=placement)
+    if not get_class(settings.refine.field._target_).moves:
+        return mesh
+    mesh = replace(mesh, faces=outwards(mesh))
     axis = (torch.arange(48) + 0.5) / 24 - 1
     if not inside(mesh, torch.cartesian_prod(axis, axis, axis)).any():
         raise UserError(

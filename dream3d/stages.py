@@ -3,6 +3,7 @@
 import copy
 import shlex
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,14 @@ from dream3d.build import PriorOf, accelerators, build, build_prior, restore, st
 from dream3d.cameras import turntable
 from dream3d.complaints import constructing, restoring
 from dream3d.errors import UserError
+from dream3d.fields.latents import in_rgb
 from dream3d.folder import Run, resume, start, undone, write_settings
 from dream3d.given import carry, given_mesh
 from dream3d.interrupt import deferred
 from dream3d.mesh.build import Build
 from dream3d.optimize import NonFinite, Setup, Step, optimize
-from dream3d.refine import refined
+from dream3d.previews import DISTANCE, ELEVATION, FOV_Y, shown, sides
+from dream3d.refine import STAGES, refined
 from dream3d.render.reference import Reference
 from dream3d.report import manifest
 from dream3d.report.console import Bar, say, summary
@@ -30,9 +33,8 @@ from dream3d.report.pictures import preview
 from dream3d.report.turntable import write_gif, write_mp4
 from dream3d.report.viewer import write_viewer
 from dream3d.seeding import generator
-from dream3d.types import Image, Mesh
+from dream3d.types import Mesh
 
-ELEVATION, DISTANCE, FOV_Y = 0.3, 3.2, 0.70  # of the cameras for previews and turntables
 FILES = {
     "mesh.glb": "textured mesh",
     "mesh.obj": "the same for older programs",
@@ -78,7 +80,7 @@ def run(
     try:
         with run.stage("coarse" if given is None else "carry"):
             coarse(run, setup, run.step) if given is None else carried(run, setup, given)
-        setup = refine(run, setup, build_mesh.geometry if given is None else lambda _: given, saved)
+        setup = refine(run, setup, build_mesh.geometry, given, saved or {}, prior_of)
         finish(run, setup, build_mesh)
     except KeyboardInterrupt:
         word = shlex.quote(f"resume={run.folder}")
@@ -129,33 +131,47 @@ def carried(run: Run, setup: Setup, mesh: Mesh) -> None:
         save(run, setup, run.settings.steps)
 
 
-def refine(run: Run, setup: Setup, start: Callable[[Any], Mesh], saved: dict[str, Any] | None) -> Setup:
-    """Optimise the field(s) as meshes (``refine.py``) from what ``start`` finds in them, and return that
-    setup; without this stage, the same.
+def refine(
+    run: Run,
+    setup: Setup,
+    start: Callable[[Any], Mesh],
+    given: Mesh | None,
+    saved: dict[str, Any],
+    prior_of: PriorOf,
+) -> Setup:
+    """Optimise the field(s) as meshes (``refine.py``), in as many stages as have steps, and return the last
+    one's setup; without any, the same. A stage starts from the mesh that is ``given`` for the first, or
+    else from what ``start`` finds in the fields of the one before.
 
-    Checkpoints keep what the coarse stage ended with, from which the meshes are made again when resuming."""
-    total = run.settings.refine.steps
-    if total == 0:
-        return setup
-    with run.stage("refine"):
-        made = copy.deepcopy(state_of(setup))
-        with constructing():
-            fine = refined(setup, run.settings, start)
-        begin, saved = 0, (saved or {}).get("refine")
-        if saved is not None and run.step == run.settings.steps:
-            restore(fine, saved["state"])
-            begin = int(saved["step"])
-
-        def keep(done: int) -> None:
-            both = {
-                "step": run.settings.steps,
-                "state": made,
-                "refine": {"step": done, "state": state_of(fine)},
-            }
-            checkpoint.save(run.folder / "checkpoint.pt", both)
-
-        train(run, fine, begin, total, metrics="metrics-refine.jsonl", keep=keep)
+    Checkpoints keep what every stage ended with, from which the meshes are made again when resuming."""
+    content = {"step": run.settings.steps, "state": copy.deepcopy(state_of(setup))}
+    fine = setup
+    for name in STAGES:
+        total = run.settings[name].steps
+        if total == 0:
+            continue
+        with run.stage(name):
+            of = start if given is None else partial(itself, given)
+            with constructing():
+                fine = refined(setup, run.settings, of, name=name, fields=fine.fields, prior_of=prior_of)
+            begin, given = 0, None
+            if name in saved and run.step == run.settings.steps:
+                restore(fine, saved[name]["state"])
+                begin = int(saved[name]["step"])
+            keep = partial(keep_stage, run, content, name, fine)
+            train(run, fine, begin, total, metrics=f"metrics-{name}.jsonl", keep=keep)
+            content[name] = {"step": total, "state": copy.deepcopy(state_of(fine))}
     return fine
+
+
+def itself(mesh: Mesh, _field: Any) -> Mesh:
+    return mesh
+
+
+def keep_stage(run: Run, before: dict[str, Any], name: str, setup: Setup, done: int) -> None:
+    """A checkpoint in a later stage: what the stages ``before`` ended with, and the present one."""
+    now = {"step": done, "state": state_of(setup)}
+    checkpoint.save(run.folder / "checkpoint.pt", {**before, name: now})
 
 
 def train(
@@ -198,18 +214,10 @@ def save(run: Run, setup: Setup, done: int) -> None:
 def look(run: Run, setup: Setup, done: int) -> None:
     """Eight sides of the (first) field into preview.png, and the watchdog's opinion of them."""
     image = sides(setup)
-    preview(image.over(torch.ones(1, 1, 1, 3)), run.folder / "preview.png")
+    preview(shown(setup, image), run.folder / "preview.png")
     warning = run.watchdog.look(image, done)
     if warning:
         say(run.console, f"warning: {warning}")
-
-
-@torch.no_grad()
-def sides(setup: Setup, size: int = 128) -> Image:
-    """The first field from eight sides."""
-    camera = turntable(8, ELEVATION, DISTANCE, FOV_Y, size).to(setup.device)
-    frames = [setup.renderers[0](setup.fields[0], camera[i : i + 1]).image for i in range(len(camera))]
-    return Image(torch.cat([f.colour for f in frames]).cpu(), torch.cat([f.alpha for f in frames]).cpu())
 
 
 def finish(run: Run, setup: Setup, build_mesh: Callable[..., Mesh]) -> None:
@@ -218,12 +226,12 @@ def finish(run: Run, setup: Setup, build_mesh: Callable[..., Mesh]) -> None:
         folder = run.folder if i == 0 else run.folder / f"particle-{i}"
         folder.mkdir(exist_ok=True)
         try:
-            with run.stage("mesh"):
+            with run.stage("mesh"), in_rgb(field):
                 mesh = build_mesh(field, folder)
         except ValueError as error:
             raise UserError(str(error)) from error
         with run.stage("pictures"):
-            write_pictures(folder, mesh, run.settings.prompt)
+            write_pictures(folder, mesh, run.settings.prompt, run.settings.turntable)
     facts = manifest.collect(
         prompt=run.settings.prompt,
         seed=run.settings.seed,
@@ -245,7 +253,15 @@ def finish(run: Run, setup: Setup, build_mesh: Callable[..., Mesh]) -> None:
 
 
 def write_pictures(folder: Path, mesh: Mesh, prompt: str, frames: int = 60, size: int = 320) -> None:
-    """turntable.mp4, turntable.gif and viewer.html of the exported mesh."""
+    """turntable.mp4, turntable.gif (with 0 frames neither) and viewer.html of the exported mesh."""
+    if frames:
+        write_turntable(folder, mesh, frames, size)
+    if (folder / "mesh.glb").exists():
+        write_viewer(folder / "mesh.glb", folder / "viewer.html", prompt)
+
+
+def write_turntable(folder: Path, mesh: Mesh, frames: int, size: int) -> None:
+    """The exported mesh once round, every frame as a video and every other one as a GIF."""
     reference = Reference(mesh)
     camera = turntable(frames, ELEVATION, DISTANCE, FOV_Y, size)
     white = torch.ones(1, 1, 1, 3)
@@ -254,5 +270,3 @@ def write_pictures(folder: Path, mesh: Mesh, prompt: str, frames: int = 60, size
     ])  # fmt: skip
     write_mp4(pictures, folder / "turntable.mp4")
     write_gif(pictures[::2], folder / "turntable.gif", fps=12)
-    if (folder / "mesh.glb").exists():
-        write_viewer(folder / "mesh.glb", folder / "viewer.html", prompt)

@@ -169,7 +169,8 @@ class Mesh:
     """Triangles in world space. Colours are sRGB in [0, 1], one a vertex.
 
     ``uv`` (v = 0 at the bottom, as OBJ and glTF exporters expect it from trimesh) and ``texture``
-    (``h w 3``, [0, 1], row 0 at the top) exist after baking.
+    (``h w 3``, [0, 1], row 0 at the top) exist after baking. ``material`` (roughness, metallic) are further
+    texels; ``placement`` (x, y, z, s) says where a file's mesh was: at ``s p + (x, y, z)``.
     """
 
     vertices: Float[Tensor, "v 3"]
@@ -178,6 +179,8 @@ class Mesh:
     normals: Float[Tensor, "v 3"] | None = None
     uv: Float[Tensor, "v 2"] | None = None
     texture: Float[Tensor, "h w 3"] | None = None
+    material: Float[Tensor, "h w 2"] | None = None
+    placement: Float[Tensor, "4"] | None = None
 
 
 @dataclass(frozen=True)

@@ -271,7 +271,8 @@ def main() -> None:
         if state.seconds - exported > 60 * args.export:
             export(state, views, alpha_bar, held, losses, args)
             losses, exported = [], state.seconds
-    export(state, views, alpha_bar, held, losses, args)
+    if losses or not (args.out / "pipeline").exists():
+        export(state, views, alpha_bar, held, losses, args)
 
 
 if __name__ == "__main__":

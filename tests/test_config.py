@@ -18,7 +18,7 @@ def sound():
 def test_the_root_and_the_yaml_have_the_same_keys_and_the_same_defaults(sound):
     file = OmegaConf.load(folder() / "config.yaml")
     groups = {next(iter(item)) for item in file.defaults if not isinstance(item, str)}
-    groups = {group for group in groups if not group.startswith("override ")}
+    groups = {group.split("@")[-1] for group in groups if not group.startswith("override ")}
     fields = {f.name: f for f in dataclasses.fields(Config)}
     values = set(file) - {"defaults", "hydra"}
     assert values | groups - {"experiment"} == set(fields)
@@ -30,7 +30,8 @@ def test_the_root_and_the_yaml_have_the_same_keys_and_the_same_defaults(sound):
     ("key", "value"),
     [
         ("prompt", " "), ("steps", 0), ("views", 0), ("particles", 0), ("checkpoint_every", 0),
-        ("preview_every", -1), ("seed", -1), ("threads", -1), ("size", 7), ("size", 2049), ("device", "cud"),
+        ("preview_every", -1), ("turntable", -1), ("seed", -1), ("threads", -1), ("size", 7),
+        ("size", 2049), ("device", "cud"),
         ("device", "cuda:"), ("device", "cuda:1x"), ("distill.noises", 0), ("refine.steps", 3),
     ],
 )  # fmt: skip

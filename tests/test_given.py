@@ -7,15 +7,19 @@ import numpy as np
 import pytest
 import torch
 import trimesh
-from scenes import sphere
+from PIL import Image
+from scenes import box, sphere
 from small_run import differences, rebuild, stopped_after, without_pictures
+from trimesh.visual import TextureVisuals
+from trimesh.visual.material import PBRMaterial
 
 from dream3d import checkpoint
 from dream3d.__main__ import command
 from dream3d.compose import composed, exactly, first_job, renamed
+from dream3d.export import export
 from dream3d.given import carry, given_mesh, outwards
 from dream3d.mesh.clean import inspect
-from dream3d.mesh.load import load_mesh
+from dream3d.mesh.load import load_mesh, load_textured
 from dream3d.mesh.paint import coloured_points
 from dream3d.stages import built
 
@@ -74,6 +78,57 @@ def test_a_stopped_restyling_goes_on_bit_for_bit(whole, tmp_path, monkeypatch):
     assert command([f"resume={tmp_path / 'stopped'}"]) == 0
     both = [checkpoint.load(folder / "checkpoint.pt") for folder in (whole, tmp_path / "stopped")]
     assert differences(*both) == []
+
+
+def painted_box(folder: Path) -> Path:
+    """A box far from the origin with uv of its own, one square a side, and a texture of two colours."""
+    mesh = box()
+    square = torch.tensor([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]])
+    corner = torch.tensor([[i % 3 / 3, i // 3 / 3] for i in range(6)])
+    uv = (corner[:, None] + 0.03 + square * 0.27).view(-1, 2)
+    pixels = np.full((32, 32, 3), (200, 40, 40), np.uint8)
+    pixels[:16] = (40, 40, 200)
+    material = PBRMaterial(baseColorTexture=Image.fromarray(pixels))
+    shape = trimesh.Trimesh(mesh.vertices.numpy() * 30 + [100, 5, -20], mesh.faces.numpy(), process=False)
+    shape.visual = TextureVisuals(uv=uv.numpy(), material=material)
+    shape.export(folder / "a box.glb")
+    return folder / "a box.glb"
+
+
+def retextured(folder: Path, out: str, file: Path, *more: str) -> list[str]:
+    """A run that keeps the triangles of ``file``."""
+    left_out = ("mesh=", "refine.field.resolution")
+    base = [word for word in words(folder, out) if not word.startswith(left_out)]
+    return [*base, f"mesh={file}", "refine=texture", *more]
+
+
+def test_a_texture_alone_keeps_triangles_place_and_uv(tmp_path):
+    file = painted_box(tmp_path)
+    assert command(retextured(tmp_path, "run", file)) == 0
+    before, after = (trimesh.load(f, force="mesh", process=False) for f in (file, tmp_path / "run/mesh.glb"))
+    np.testing.assert_allclose(after.triangles, before.triangles, atol=1e-4)
+    uv = [mesh.visual.uv[mesh.faces] for mesh in (after, before)]
+    np.testing.assert_allclose(*uv, atol=1e-6)
+    assert command([f"resume={tmp_path / 'run'}"]) == 0  # nothing is left to do: the same files again
+    file.unlink()
+    (again,) = export([f"run={tmp_path / 'run'}", f"out={tmp_path / 'again'}"])
+    assert again.read_bytes() == (tmp_path / "run/mesh.glb").read_bytes()
+
+
+def test_colours_are_trained_where_the_texture_alone_is(tmp_path):
+    """Towards the pictures of a box whose sides have other colours; the shape has no way to answer."""
+    file = painted_box(tmp_path)
+    assert command(retextured(tmp_path, "run", file, "refine.steps=30")) == 0
+    got, was = load_textured(tmp_path / "run/mesh.glb"), load_textured(file)
+    assert got.texture.shape != was.texture.shape
+    assert float((got.texture.mean((0, 1)) - was.texture.mean((0, 1))).abs().max()) > 0.05
+
+
+def test_a_sheet_can_have_a_texture(place, tmp_path):
+    assert command(retextured(tmp_path, "run", place / "sheet.ply")) == 0
+    made = trimesh.load(tmp_path / "run/mesh.glb", force="mesh", process=False)
+    np.testing.assert_allclose(made.bounds, [[0, 0, 0], [1, 1, 0]], atol=1e-5)
+    assert made.visual.uv is not None and len(made.faces) == 2
 
 
 def test_it_may_be_said_in_either_way_and_with_any_refinement():

@@ -8,6 +8,8 @@ TESTED_IN = {
     "__main__.py": "test_main.py",
     "compare/__main__.py": "compare/test_compare_work.py",
     "compare/measure.py": "compare/test_compare_work.py",
+    "compare/figures.py": "compare/test_compare_report.py",
+    "compare/galleries.py": "compare/test_compare_report.py",
     "compare/page.py": "compare/test_compare_report.py",
     "compare/progress.py": "compare/test_compare_work.py",
     "compare/clip.py": "compare/test_compare_judging.py",
@@ -63,6 +65,8 @@ LARGER = {
     "distill/test_losses.py": "the contract of every loss",
     "distill/test_modes.py": "losses on a mixture of two modes",
     "fields/test_fields.py": "the contract of every field",
+    "mesh/test_independent_renderer.py": "the exported GLB as other programs show it",
+    "priors/test_every_family.py": "each family from a folder to an optimised field",
     "report/test_viewer_browser.py": "the viewer in a real browser",
 }
 

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import trimesh
 from small_run import box_file, without_pictures
 from tiny import saved, sd
 
@@ -25,6 +26,10 @@ INSTALL = (
 TEST = 'pip install torch==2.13.0 -e ".[dev]" && ruff check . && ruff format --check . && pyright && pytest'
 TINY = ["steps=1", "views=1", "size=16", "threads=1", "device=cpu", "render.samples=16", "render.occupancy=8",
         "mesh.resolution=16", "mesh.size=64", "mesh.faces=200"]  # fmt: skip
+TINY_REFINE = ["refine.steps=1", "refine.size=16"]
+TINY_GRID = ["refine.field.resolution=8"]  # a lattice, where the stage has one
+TINY_TEXTURE = ["texture.steps=1", "texture.size=16"]
+ALL_STAGES = ("experiment=magic3d", "experiment=prolificdreamer")
 RUNS = [c for c in COMMANDS if c.startswith("python -m dream3d ")] + ['python -m dream3d prompt="a corgi"']
 
 
@@ -33,6 +38,7 @@ def place(tmp_path_factory):
     """A folder with a run, models and a small Stable Diffusion in it."""
     folder = tmp_path_factory.mktemp("readme")
     (folder / "my_models").mkdir()
+    trimesh.load(box_file(folder)).export(folder / "chair.glb")
     box_file(folder).rename(folder / "my_models" / "box.ply")
     saved(sd(), folder / "sd")
     return folder
@@ -41,18 +47,21 @@ def place(tmp_path_factory):
 def small(words: list[str], place: Path, tmp_path: Path) -> list[str]:
     """The words of a README command with a real folder for each that it only describes, and tiny settings."""
     words = [
-        w.replace("outputs/<run>", str(place / "run"))
+        w.replace("outputs/<run>", str(place / "run")).replace("chair.glb", str(place / "chair.glb"))
         for w in words
         if not w.startswith(("steps=", "prior.path="))
     ]
     if any(w.startswith("resume=") for w in words):
         return words
+    refine = TINY_REFINE if any(w.startswith(("refine=", "mesh=")) or w in ALL_STAGES for w in words) else []
+    refine = [*refine, *(TINY_GRID if refine and "refine=texture" not in words else [])]
+    refine = [*refine, *(TINY_TEXTURE if "experiment=prolificdreamer" in words else [])]
     field = ["field.log2_size=8", "field.levels=2"] if "field=hashgrid" in words else []
     experiment = any(w.startswith("experiment=") for w in words)
     prior = [f"prior.path={place / 'sd'}"] if "prior=folder" in words or "prior=sd21" in words else []
     out = [] if "-m" in words else [f"out={tmp_path / 'out'}"]
     tiny = [t for t in TINY if not (experiment and t.startswith("render."))]
-    return [*words, *tiny, *field, *prior, *out]
+    return [*words, *tiny, *field, *refine, *prior, *out]
 
 
 def ran(module: str, words: list[str], monkeypatch, folder: Path) -> int:
@@ -108,7 +117,7 @@ def test_a_prior_of_ones_own(place, monkeypatch):
     without_pictures(monkeypatch)
     monkeypatch.chdir(place)
     lines = [c for c in COMMANDS if c.startswith("python scripts/")]
-    assert len(lines) == 3
+    assert len(lines) == 4
     short = {"--rounds": ["1", "--cameras", "2"], "--minutes": ["0.001", "--grid", "0", "--batch", "1"]}
     for line in lines:
         words = shlex.split(line)[1:]

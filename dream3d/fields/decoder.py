@@ -11,6 +11,7 @@ from torch import Generator, Tensor, nn
 
 from dream3d.fields.activation import softplus
 from dream3d.fields.initial import cone
+from dream3d.fields.latents import colours
 from dream3d.types import Surface
 
 Activation = Callable[[Tensor], Tensor]
@@ -23,11 +24,6 @@ def density_of(
     """``activation(raw + initial(x))`` inside the unit ball, 0 outside."""
     inside = (x.detach() ** 2).sum(dim=-1) <= 1
     return activation(raw + initial(x)) * inside
-
-
-def colour_of(raw: Float[Tensor, "n c"]) -> Float[Tensor, "n c"]:
-    """Three channels are RGB, through a sigmoid; any other number are latents, unbounded."""
-    return torch.sigmoid(raw) if raw.shape[1] == 3 else raw
 
 
 def linear(inputs: int, outputs: int, generator: Generator) -> nn.Linear:
@@ -65,6 +61,7 @@ class Decoder(nn.Module):
         self.hidden = nn.ModuleList(linear(a, b, generator) for a, b in pairwise(widths))
         self.last = linear(hidden, 1 + colour_channels, generator)
         nn.init.zeros_(self.last.bias)
+        self.colours = colours(colour_channels)
         self.initial = initial
         self.activation = activation
         self.lr_scale = lr_scale
@@ -82,7 +79,7 @@ class Decoder(nn.Module):
     def surface(self, x: Float[Tensor, "n 3"], features: Float[Tensor, "n d"]) -> Surface:
         """Density and colour."""
         raw = self.last(self._trunk(features))
-        return Surface(density_of(raw[:, 0], x, self.initial, self.activation), colour_of(raw[:, 1:]))
+        return Surface(density_of(raw[:, 0], x, self.initial, self.activation), self.colours(raw[:, 1:]))
 
     def parameter_group(self) -> dict:
         return {"params": list(self.parameters()), "name": "decoder", "lr_scale": self.lr_scale}

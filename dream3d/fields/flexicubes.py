@@ -4,7 +4,7 @@ FlexiCubes (arXiv 2308.05371): the weights say where in its cube a vertex of the
 edges and flat sides need no finer lattice. Distances, offsets and colour are as for ``Tets``.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -38,6 +38,7 @@ class FlexiCubes(Movable):
         lr_scale: float = 1.0,
         weight_scale: float = 1.0,
         colour_scale: float = 1.0,
+        material: Callable[[], nn.Module] | None = None,
     ) -> None:
         nodes, cells = cubes(resolution)
         super().__init__(
@@ -49,6 +50,7 @@ class FlexiCubes(Movable):
             reach=reach,
             lr_scale=lr_scale,
             colour_scale=colour_scale,
+            material=material,
         )
         self.register_buffer("cubes", cells, persistent=False)
         self.weight_scale = weight_scale

@@ -26,9 +26,10 @@ class Movable(nn.Module):
     Distances are learned in units of ``spacing``, so that one rate fits all resolutions; nodes move at most
     ``reach`` of it, by ``tanh``. ``levels`` are the sizes of the coarser grids. ``distance`` gives the signed
     distances to start from; ``appearance`` is a field whose colours are used, and trained at
-    ``colour_scale`` of the rate.
+    ``colour_scale`` of the rate. ``material`` makes a ``Material``, if the surface is to have one.
     """
 
+    moves = True  # so that it wants a closed mesh to start from
     nodes: Tensor
     shell: Tensor
 
@@ -43,6 +44,7 @@ class Movable(nn.Module):
         reach: float,
         lr_scale: float,
         colour_scale: float,
+        material: Callable[[], nn.Module] | None = None,
     ) -> None:
         super().__init__()
         self.spacing, self.reach, self.lr_scale, self.colour_scale = spacing, reach, lr_scale, colour_scale
@@ -53,6 +55,7 @@ class Movable(nn.Module):
         self.coarse = nn.ParameterList(torch.zeros(1, 1, n, n, n) for n in levels)
         self.offset = nn.Parameter(torch.zeros_like(nodes))
         self.appearance = appearance
+        self.material = None if material is None else material()
 
     def at_step(self, step: int) -> None:
         """Passed on to the appearance."""
@@ -90,4 +93,6 @@ class Movable(nn.Module):
     def parameter_groups(self) -> list[dict[str, Any]]:
         shape = {"params": [self.sdf, *self.coarse, self.offset], "name": "shape", "lr_scale": self.lr_scale}
         groups = self.appearance.parameter_groups()  # type: ignore[operator]
-        return [shape, *({**g, "lr_scale": self.colour_scale * g["lr_scale"]} for g in groups)]
+        scaled = [{**g, "lr_scale": self.colour_scale * g["lr_scale"]} for g in groups]
+        material = [] if self.material is None else self.material.parameter_groups()  # type: ignore[operator]
+        return [shape, *scaled, *material]

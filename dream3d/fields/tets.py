@@ -4,7 +4,7 @@ DMTet (arXiv 2111.04276) as in the second stage of Magic3D (arXiv 2211.10440): b
 every node, started from the coarse stage's surface; the coarse field goes on as the colour.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from torch import Tensor, nn
 
@@ -35,6 +35,7 @@ class Tets(Movable):
         reach: float = 0.2,
         lr_scale: float = 1.0,
         colour_scale: float = 1.0,
+        material: Callable[[], nn.Module] | None = None,
     ) -> None:
         nodes, tets = lattice(resolution)
         super().__init__(
@@ -46,6 +47,7 @@ class Tets(Movable):
             reach=reach,
             lr_scale=lr_scale,
             colour_scale=colour_scale,
+            material=material,
         )
         members, grouped = blocks(nodes, tets, 2 * self.spacing)
         self.register_buffer("members", members, persistent=False)

@@ -5,9 +5,10 @@ from jaxtyping import Float
 from torch import Generator, Tensor, nn
 
 from dream3d.fields.activation import softplus
-from dream3d.fields.decoder import Activation, Initial, colour_of, density_of
+from dream3d.fields.decoder import Activation, Initial, density_of
 from dream3d.fields.encoding import trilinear
 from dream3d.fields.initial import level
+from dream3d.fields.latents import colours
 from dream3d.types import Surface
 
 
@@ -38,6 +39,7 @@ class Voxel(nn.Module):
         self.raw_density = nn.Parameter(torch.zeros(size**3, 1))
         self.raw_colour = nn.Parameter(std * torch.randn(size**3, colour_channels, generator=generator))
         self.scale = nn.Parameter(torch.zeros(()), requires_grad=learned_scale)
+        self.colours = colours(colour_channels)
         self.initial = initial
         self.activation = activation
         self.lr_scale = lr_scale
@@ -47,7 +49,7 @@ class Voxel(nn.Module):
         return density_of(raw, x, self.initial, self.activation)
 
     def surface(self, x: Float[Tensor, "n 3"]) -> Surface:
-        return Surface(self.density(x), colour_of(trilinear(self.raw_colour, x, self.size)))
+        return Surface(self.density(x), self.colours(trilinear(self.raw_colour, x, self.size)))
 
     def parameter_groups(self) -> list[dict]:
         trained = [p for p in self.parameters() if p.requires_grad]

@@ -1,13 +1,15 @@
 """A texture from the field's colours."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from scipy import ndimage
-from torch import Tensor
+from torch import Tensor, nn
 
 from dream3d.mesh.clean import welded
 from dream3d.mesh.colour import visible_colour
@@ -29,10 +31,8 @@ def bake(
     samples: int = 6,
     chunk: int = 262144,
 ) -> Mesh:
-    """The mesh with a ``size`` x ``size`` texture: ``visible_colour`` at every texel of its atlas.
-
-    Texels outside the charts take the colour of the nearest one inside, all over the texture: no
-    background bleeds in at any mip level.
+    """The mesh with a ``size`` x ``size`` texture: ``visible_colour`` at every texel of its atlas; and with
+    texels of the field's ``material``, where it has one.
 
     Raises:
         ValueError: a mesh without uv, or a size below 16.
@@ -41,19 +41,47 @@ def bake(
         raise ValueError("bake: got a mesh without uv, expected an atlas; call mesh.unwrap.unwrap first")
     if size < 16:
         raise ValueError(f"mesh.size: got {size}, expected at least 16 texels a side")
+
+    def colour(point: Tensor, normal: Tensor) -> Tensor:
+        return visible_colour(
+            field, point, normal, outside=outside, inside=inside, samples=samples, chunk=chunk
+        )
+
+    baked = replace(mesh, texture=painted(mesh, size, 3, colour))
+    material = getattr(field, "material", None)
+    if material is None:
+        return baked
+    return replace(baked, material=painted(mesh, size, 2, partial(material_at, material)))
+
+
+@torch.no_grad()
+def material_at(
+    material: nn.Module, point: Float[Tensor, "n 3"], _normal: Float[Tensor, "n 3"]
+) -> Float[Tensor, "n 2"]:
+    """Roughness and metallic, asked on the device of the material, on the CPU."""
+    return material(point.to(next(material.parameters()).device)).float().cpu()
+
+
+def painted(
+    mesh: Mesh, size: int, channels: int, value: Callable[[Tensor, Tensor], Tensor]
+) -> Float[Tensor, "size size channels"]:
+    """A texture of what ``value`` says of the points (and unit normals) under the texels of the atlas.
+
+    Texels outside the charts take the value of the nearest one inside, all over the texture: no
+    background bleeds in at any mip level.
+    """
+    assert mesh.uv is not None
     normals = vertex_normals(mesh.vertices, mesh.faces) if mesh.normals is None else mesh.normals
     texels = rasterise(mesh.uv, mesh.faces, size)
-    texture = torch.zeros(size, size, 3)
+    texture = torch.zeros(size, size, channels)
     for part in torch.arange(len(texels.face)).split(BLOCK):
         corners, share = mesh.faces[texels.face[part]], texels.barycentric[part][..., None]
         point = (mesh.vertices[corners] * share).sum(1)
         normal = F.normalize((normals[corners] * share).sum(1), dim=-1)
-        texture[texels.row[part], texels.column[part]] = visible_colour(
-            field, point, normal, outside=outside, inside=inside, samples=samples, chunk=chunk
-        )
+        texture[texels.row[part], texels.column[part]] = value(point, normal)
     covered = torch.zeros(size, size, dtype=torch.bool)
     covered[texels.row, texels.column] = True
-    return replace(mesh, texture=dilate(texture, covered))
+    return dilate(texture, covered)
 
 
 def dilate(texture: Float[Tensor, "h w c"], covered: Bool[Tensor, "h w"]) -> Float[Tensor, "h w c"]:

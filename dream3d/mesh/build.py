@@ -7,9 +7,10 @@ from pathlib import Path
 from dream3d.mesh.bake import bake
 from dream3d.mesh.clean import Report, clean, inspect
 from dream3d.mesh.colour import visible_colour
-from dream3d.mesh.export import FORMATS, export
+from dream3d.mesh.export import FORMATS, TEXTURED, export
 from dream3d.mesh.extract import find_level, isosurface, sample
-from dream3d.mesh.unwrap import unwrap
+from dream3d.mesh.normals import vertex_normals
+from dream3d.mesh.unwrap import atlas_of
 from dream3d.types import Explicit, Field, Mesh
 
 ON_SURFACE = (0.0, 1e-3, 1)
@@ -31,20 +32,23 @@ def to_mesh(
     chunk: int = 262144,
 ) -> Mesh:
     """A clean mesh with vertex colours and smooth normals; on the CPU, without gradient. A field that has a
-    mesh already (``types.Explicit``) is asked for it, others for their level set.
+    mesh already (``types.Explicit``) is asked for it, others for their level set. A mesh that came ready
+    keeps its triangles, and its uv where they serve.
 
     Raises:
         EmptyField, SolidField: there is no surface (both are ValueErrors).
         ValueError: a knob out of its range.
     """
+    kept = None
     if isinstance(field, Explicit):
         outside, inside, colour_samples = ON_SURFACE
-        ready, _ = field.extract()
+        ready, grid = field.extract()
         raw = Mesh(ready.vertices.detach().cpu(), ready.faces.cpu())
+        kept = on_cpu(ready) if grid is None else None
     else:
         grid = sample(field, resolution=resolution, chunk=chunk)
         raw = isosurface(field, grid, find_level(grid, level), refine=refine, chunk=chunk)
-    mesh = clean(raw, share=share, smoothing=smoothing, faces=faces)
+    mesh = clean(raw, share=share, smoothing=smoothing, faces=faces) if kept is None else kept
     assert mesh.normals is not None
     colours = visible_colour(
         field,
@@ -56,6 +60,15 @@ def to_mesh(
         chunk=chunk,
     )
     return replace(mesh, colours=colours)
+
+
+def on_cpu(mesh: Mesh) -> Mesh:
+    """All of a mesh that is kept, with normals."""
+    parts = {name: part.detach().cpu() for name, part in vars(mesh).items() if part is not None}
+    made = Mesh(**parts)
+    if made.normals is not None:
+        return made
+    return replace(made, normals=vertex_normals(made.vertices, made.faces))
 
 
 @dataclass(frozen=True)
@@ -106,7 +119,7 @@ class Build:
         depths = (self.outside, self.inside, self.colour_samples)
         outside, inside, samples = ON_SURFACE if isinstance(field, Explicit) else depths
         return bake(
-            unwrap(mesh, size=self.size, padding=self.padding),
+            atlas_of(mesh, size=self.size, padding=self.padding),
             field,
             size=self.size,
             outside=outside,
@@ -120,8 +133,13 @@ class Build:
         mesh = self.textured(self.geometry(field), field)
         return mesh, inspect(mesh)
 
+    def exportable(self, field: Field) -> Mesh:
+        """The mesh that ``formats`` need: unwrapping and baking are left out where none has a texture."""
+        mesh = self.geometry(field)
+        return self.textured(mesh, field) if set(self.formats) & set(TEXTURED) else mesh
+
     def __call__(self, field: Field, folder: Path) -> Mesh:
         """Make the mesh and write it into ``folder`` in ``formats``."""
-        mesh, _ = self.make(field)
+        mesh = self.exportable(field)
         export(mesh, folder, self.formats)
         return mesh

@@ -4,7 +4,9 @@ import io
 import os
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,9 +19,11 @@ from trimesh.visual.material import PBRMaterial, SimpleMaterial
 
 from dream3d.mesh.check import check
 from dream3d.mesh.clean import to_trimesh, welded
+from dream3d.render.srgb import linear
 from dream3d.types import Mesh
 
 FORMATS = ("glb", "obj", "ply", "stl")
+TEXTURED = ("glb", "obj")
 ROUGHNESS = 0.9
 
 
@@ -38,6 +42,7 @@ def export(mesh: Mesh, folder: Path, formats: Sequence[str], name: str = "mesh")
         raise ValueError(f"mesh.formats: got {unknown}, expected some of {list(FORMATS)}")
     if len(mesh.faces) == 0:
         raise ValueError("export: got a mesh without faces, expected at least 1")
+    mesh = in_place(mesh)
     written = []
     with tempfile.TemporaryDirectory(dir=folder, prefix=f".{name}-") as temporary:
         for kind in dict.fromkeys(formats):
@@ -50,6 +55,13 @@ def export(mesh: Mesh, folder: Path, formats: Sequence[str], name: str = "mesh")
                 os.replace(Path(temporary) / file, folder / file)
                 written.append(folder / file)
     return written
+
+
+def in_place(mesh: Mesh) -> Mesh:
+    """Where the file that it came from had it; as it is, where it came from none."""
+    if mesh.placement is None:
+        return mesh
+    return replace(mesh, vertices=mesh.vertices * mesh.placement[3] + mesh.placement[:3], placement=None)
 
 
 def _files(mesh: Mesh, kind: str, name: str) -> dict[str, bytes]:
@@ -74,14 +86,20 @@ def _bytes(shape: trimesh.Trimesh, kind: str) -> bytes:
 def _glb(mesh: Mesh, name: str) -> trimesh.Trimesh:
     shape = _with_normals(mesh)
     if mesh.texture is not None and mesh.uv is not None:
-        material = PBRMaterial(
-            name=name, baseColorTexture=_picture(mesh.texture), metallicFactor=0.0, roughnessFactor=ROUGHNESS
-        )
+        material = PBRMaterial(name=name, baseColorTexture=_picture(mesh.texture), **_surface(mesh))
         shape.visual = TextureVisuals(uv=mesh.uv.numpy(), material=material)
     elif mesh.colours is not None:
         # glTF 2.0 section 3.7.2.1: COLOR_0 is linear, where textures are sRGB.
         shape.visual = ColorVisuals(shape, vertex_colors=_rgba(linear(mesh.colours)))
     return shape
+
+
+def _surface(mesh: Mesh) -> dict[str, Any]:
+    """Roughness and metallic: one for all, or as texels (glTF 2.0 section 3.9.2: green, blue; linear)."""
+    if mesh.material is None:
+        return {"metallicFactor": 0.0, "roughnessFactor": ROUGHNESS}
+    texels = torch.cat((torch.zeros_like(mesh.material[..., :1]), mesh.material), dim=-1)
+    return {"metallicFactor": 1.0, "roughnessFactor": 1.0, "metallicRoughnessTexture": _picture(texels)}
 
 
 def _obj(mesh: Mesh, name: str) -> dict[str, bytes]:
@@ -110,11 +128,6 @@ def _with_normals(mesh: Mesh) -> trimesh.Trimesh:
     if mesh.normals is not None:
         shape.vertex_normals = mesh.normals.double().numpy()
     return shape
-
-
-def linear(srgb: torch.Tensor) -> torch.Tensor:
-    """sRGB values to linear light (IEC 61966-2-1)."""
-    return torch.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
 
 
 def _picture(texture: torch.Tensor) -> Image.Image:

@@ -18,8 +18,8 @@ MOST_BYTES = 2**30
 
 
 def load_mesh(file: Path) -> Mesh:
-    """A mesh file with its colours (texture sampled at the vertices), fitted into the unit ball. Polygons of
-    more corners are cut into triangles.
+    """A mesh file with its colours (texture sampled at the vertices), fitted into the unit ball
+    (``placement`` says where it was). Polygons of more corners are cut into triangles.
 
     Raises:
         UserError: what is wrong with the file, and what to do.
@@ -29,11 +29,14 @@ def load_mesh(file: Path) -> Mesh:
     colours = visual.to_color() if isinstance(visual, TextureVisuals) else visual
     rgb = torch.tensor(np.asarray(colours.vertex_colors)[:, :3] / 255.0, dtype=torch.float32)
     vertices = torch.tensor(np.asarray(loaded.vertices), dtype=torch.float32)
-    vertices = vertices - (vertices.amin(0) + vertices.amax(0)) / 2
+    centre = (vertices.amin(0) + vertices.amax(0)) / 2
+    vertices = vertices - centre
     size = float(vertices.norm(dim=1).max())
     if not 0 < size < float("inf"):
         raise UserError(f"{file}: got vertices at one place or not finite, expected a mesh; export it again")
-    return Mesh(vertices / size, torch.tensor(np.asarray(loaded.faces), dtype=torch.int64), rgb)
+    faces = torch.tensor(np.asarray(loaded.faces), dtype=torch.int64)
+    placement = torch.cat((centre, torch.tensor([size])))
+    return Mesh(vertices / size, faces, rgb, placement=placement)
 
 
 def load_textured(file: Path) -> Mesh:

@@ -46,6 +46,16 @@ def rasterise(uv: Float[Tensor, "v 2"], faces: Int[Tensor, "f 3"], size: int) ->
     return Texels(pixel[chosen, 1], pixel[chosen, 0], face[chosen], barycentric[chosen].float())
 
 
+def doubled(uv: Float[Tensor, "v 2"], faces: Int[Tensor, "f 3"], size: int) -> float:
+    """The share of the texels inside triangles that are inside more than one: mirrored or tiled uv."""
+    corner = torch.stack((uv[:, 0] * size, (1 - uv[:, 1]) * size), dim=-1)[faces].double()
+    face, pixel = _candidates(corner, size)
+    _, margin = _barycentric(corner[face], pixel.double() + 0.5)
+    pixel = pixel[margin > 1e-6]
+    uses = torch.bincount(pixel[:, 1] * size + pixel[:, 0], minlength=size * size)
+    return float((uses > 1).sum() / (uses > 0).sum().clamp(min=1))
+
+
 def _candidates(corner: Float[Tensor, "f 3 2"], size: int) -> tuple[Int[Tensor, " n"], Int[Tensor, "n 2"]]:
     """Every (triangle, texel) pair where the texel is in the triangle's bounding box, widened by MARGIN."""
     low = (corner.amin(1) - 0.5 - MARGIN).ceil().clamp(0, size - 1).long()

@@ -4,7 +4,21 @@ import numpy as np
 import torch
 import xatlas
 
+from dream3d.mesh.texels import doubled
 from dream3d.types import Mesh
+
+DOUBLED = 0.01
+"""Share of the texels that may belong to two places of the surface, before uv are made anew."""
+
+
+def atlas_of(mesh: Mesh, *, size: int, padding: int) -> Mesh:
+    """The mesh as it is where its uv give every place of the surface a texel of its own, else ``unwrap``."""
+    if mesh.uv is None or len(mesh.faces) == 0:
+        return unwrap(mesh, size=size, padding=padding)
+    extent = (mesh.uv.amax(0) - mesh.uv.amin(0)).amin()
+    whole = mesh.uv.amin() > -1e-4 and mesh.uv.amax() < 1 + 1e-4 and extent > 2 / size
+    kept = bool(whole) and doubled(mesh.uv, mesh.faces, size) <= DOUBLED
+    return mesh if kept else unwrap(mesh, size=size, padding=padding)
 
 
 def unwrap(mesh: Mesh, *, size: int, padding: int) -> Mesh:
@@ -36,4 +50,5 @@ def unwrap(mesh: Mesh, *, size: int, padding: int) -> Mesh:
         colours=None if mesh.colours is None else mesh.colours[source],
         normals=None if mesh.normals is None else mesh.normals[source],
         uv=torch.from_numpy(uv.astype(np.float32)),
+        placement=mesh.placement,
     )

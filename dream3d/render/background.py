@@ -28,8 +28,8 @@ class Solid(nn.Module):
 
 
 class RandomColour(nn.Module):
-    """A colour a view, anew at every call (uniform in [0, 1]): nothing of the object can hide in the
-    background. Without a generator (previews) it is mid-grey."""
+    """A colour a view, anew at every call (uniform in [0, 1]; latents, of which there are other than three,
+    are normal): nothing of the object can hide in the background. Without a generator it is the mean."""
 
     def __init__(self, *, channels: int = 3) -> None:
         super().__init__()
@@ -38,28 +38,31 @@ class RandomColour(nn.Module):
     def forward(self, rays: Rays, generator: Generator | None = None) -> Colour:
         like = rays.direction
         if generator is None:
-            return like.new_full((1, 1, 1, self.channels), 0.5)
+            return like.new_full((1, 1, 1, self.channels), 0.5 if self.channels == 3 else 0.0)
         return random_colour(like, self.channels, generator)
 
 
 def random_colour(like: Float[Tensor, "b h w 3"], channels: int, generator: Generator) -> Colour:
-    """``b 1 1 channels`` uniform numbers with the type and device of ``like``."""
-    shape = (len(like), 1, 1, channels)
-    return torch.rand(shape, generator=generator, device=generator.device).to(like)
+    """``b 1 1 channels`` uniform numbers (normal ones for latents) with the type and device of ``like``."""
+    draw = torch.rand if channels == 3 else torch.randn
+    return draw((len(like), 1, 1, channels), generator=generator, device=generator.device).to(like)
 
 
 class LearnedColour(nn.Module):
-    """One colour, learned: ``sigmoid(parameter)``, starting at ``colour``."""
+    """One colour, learned: ``sigmoid(parameter)``, of latents (not three numbers) the parameter itself,
+    starting at ``colour``."""
 
     def __init__(self, *, colour: Sequence[float] = (0.5, 0.5, 0.5)) -> None:
         super().__init__()
         start = torch.tensor([float(c) for c in colour])
-        if not ((start > 0) & (start < 1)).all():
+        self.latent = len(start) != 3
+        if not self.latent and not ((start > 0) & (start < 1)).all():
             raise ValueError(f"background colour: got {list(colour)}, expected numbers inside (0, 1)")
-        self.logit = nn.Parameter(torch.logit(start))
+        self.logit = nn.Parameter(start if self.latent else torch.logit(start))
 
     def forward(self, rays: Rays, generator: Generator | None = None) -> Colour:
-        return torch.sigmoid(self.logit).view(1, 1, 1, -1)
+        colour = self.logit if self.latent else torch.sigmoid(self.logit)
+        return colour.view(1, 1, 1, -1)
 
 
 class Environment(nn.Module):
@@ -68,7 +71,7 @@ class Environment(nn.Module):
 
     Directions are encoded by ``sin, cos(2^k pi d)``, k < ``frequencies``. With probability
     ``random_share`` a call takes a random colour a view instead: the network cannot learn to draw the
-    object. The last layer starts at 0, so the environment starts grey.
+    object. The last layer starts at 0, so the environment starts grey. Latents have no sigmoid.
     """
 
     def __init__(
@@ -89,4 +92,5 @@ class Environment(nn.Module):
                 return random_colour(d, self.channels, generator)
         angles = [d * (math.pi * 2**k) for k in range(self.frequencies)]
         encoded = torch.cat([d, *(f(a) for a in angles for f in (torch.sin, torch.cos))], dim=-1)
-        return torch.sigmoid(self.net(encoded))
+        out = self.net(encoded)
+        return torch.sigmoid(out) if self.channels == 3 else out

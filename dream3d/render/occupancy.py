@@ -76,7 +76,7 @@ class Occupancy(nn.Module):
         self.most[cells], self.least[cells] = most, least
         opacity = -torch.expm1(-most * step)
         # In a uniform fog every cell is the mean, up to rounding: all of it counts as occupied.
-        occupied = opacity > min(self.threshold, 1.0 * float(opacity.mean()))
+        occupied = opacity > min(self.threshold, (1 - SLACK) * float(opacity.mean()))
         claimed = least.clamp(max=CLAIM * self.resolution / 2)
         self.grid.fill_(-1)
         self.grid[cells] = torch.where(occupied, claimed, -1.0)

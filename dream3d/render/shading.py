@@ -119,3 +119,28 @@ class DreamFusion:
             diffuse = 1 - ambient
         kind = Textureless if textureless < self.textureless else Lambertian
         return self.normals, kind(light, ambient, diffuse)
+
+
+def normal_colour(
+    colour: Float[Tensor, "n c"],
+    normal: Float[Tensor, "n 3"],
+    point: Float[Tensor, "n 3"],
+    view: Int[Tensor, " n"],
+) -> Float[Tensor, "n 3"]:
+    """``(n + 1) / 2``: the normal in the world as a colour."""
+    return (normal + 1) / 2
+
+
+@dataclass(frozen=True)
+class NormalPicture:
+    """Normals in place of colours, at every step: the prior sees the shape alone (Fantasia3D, arXiv
+    2303.13873, section 3.1; ProlificDreamer's second stage)."""
+
+    normals: Normals = "analytic"
+
+    def __post_init__(self) -> None:
+        if self.normals == "none":
+            raise ValueError("shading.normals: got none, expected analytic or finite; or use shading=albedo")
+
+    def __call__(self, step: int, camera: Camera, generator: Generator) -> tuple[Normals, Shading]:
+        return self.normals, normal_colour

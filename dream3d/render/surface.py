@@ -1,7 +1,9 @@
 """Rendering a field whose surface is a mesh; called as the volume renderer is."""
 
+import torch
 from torch import Generator, nn
 
+from dream3d.render.environment import Environment
 from dream3d.render.raster import Fragments, rasterise
 from dream3d.render.shading import Normals, Shading
 from dream3d.types import Camera, Explicit, Render
@@ -10,14 +12,15 @@ from dream3d.types import Camera, Explicit, Render
 class MeshRenderer(nn.Module):
     """Renders any ``Explicit`` field: the colour of every visible point is the field's there.
 
-    Every pixel is the mean of ``supersample``^2 ones, with gradient.
+    Every pixel is the mean of ``supersample``^2 ones, with gradient. Under a ``light`` colours are base
+    colours of the field's material (``fields/material.py``), at steps whose shading is the plain albedo.
     """
 
-    def __init__(self, *, supersample: int = 2) -> None:
+    def __init__(self, *, supersample: int = 2, light: Environment | None = None) -> None:
         super().__init__()
         if supersample < 1:
             raise ValueError(f"render.supersample: got {supersample}, expected at least 1")
-        self.supersample = supersample
+        self.supersample, self.light = supersample, light
 
     def update(self, field: Explicit, step: int, generator: Generator) -> None:
         """There is nothing to keep up to date."""
@@ -36,7 +39,23 @@ class MeshRenderer(nn.Module):
 
         def colour(seen: Fragments, normal):
             value = field.surface(seen.point).colour
-            return value if shading is None else shading(value, normal, seen.point, seen.view)
+            if shading is not None:
+                return shading(value, normal, seen.point, seen.view)
+            if self.light is None:
+                return value
+            towards = torch.nn.functional.normalize(camera.c2w[seen.view, :3, 3] - seen.point, dim=-1)
+            return self.light(value, material_of(field)(seen.point), normal, towards)
 
         render = rasterise(mesh, camera, colour, supersample=self.supersample)
         return Render(render.image, render.depth, render.normal, render.rays, mesh=mesh, grid=grid)
+
+
+def material_of(field: Explicit) -> nn.Module:
+    """The field's material. Raises ValueError where it has none."""
+    material = getattr(field, "material", None)
+    if not isinstance(material, nn.Module):
+        raise ValueError(
+            f"render.light: got a light, but a {type(field).__name__} without a material, expected one; "
+            "say refine.field.material or leave out refine.render.light"
+        )
+    return material

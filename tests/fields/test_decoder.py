@@ -2,8 +2,9 @@ import pytest
 import torch
 
 from dream3d.fields.activation import exp
-from dream3d.fields.decoder import Decoder, colour_of, density_of, linear
+from dream3d.fields.decoder import Decoder, density_of, linear
 from dream3d.fields.initial import level
+from dream3d.fields.latents import colours
 from dream3d.seeding import generator
 
 
@@ -13,8 +14,8 @@ def test_density_is_zero_outside_the_ball():
 
 
 def test_three_channels_are_squashed_and_latents_are_not():
-    assert torch.allclose(colour_of(torch.zeros(2, 3)), torch.full((2, 3), 0.5))
-    assert colour_of(torch.full((2, 4), 9.0)).max() == 9
+    assert torch.allclose(colours(3)(torch.zeros(2, 3)), torch.full((2, 3), 0.5))
+    assert colours(4)(torch.full((2, 4), 9.0)).max() == 9
 
 
 def test_density_alone_equals_that_of_the_surface():

@@ -4,9 +4,10 @@ import pytest
 import torch
 from shapes import CHUNK, Analytic, ball, cleaned, ring, solid
 
+from dream3d.fields.material import Material
 from dream3d.mesh.bake import bake, dilate, seam_error
 from dream3d.mesh.colour import visible_colour
-from dream3d.mesh.unwrap import unwrap
+from dream3d.mesh.unwrap import atlas_of, unwrap
 from dream3d.render.reference import texture_at
 from dream3d.types import Mesh, Surface
 
@@ -122,3 +123,27 @@ def test_mistakes_are_named():
     latent.surface = lambda x: Surface(field.density(x), torch.zeros(len(x), 4))
     with pytest.raises(ValueError, match=r"4 channels \(latents\)"):
         bake(unwrap(mesh, size=64, padding=1), latent, size=64)
+
+
+def test_a_fields_material_is_baked_where_it_is(baked):
+    """Roughness is made to grow with x; the texel under a point of the surface says so."""
+    field = solid(ball)
+    field.material = Material(resolution=3)
+    with torch.no_grad():
+        field.material.grid[0, 0] = torch.linspace(-2, 2, 3)[:, None, None]
+    mesh = bake(baked, field, size=256)
+    x, uv = on_surface(mesh, 300)
+    got = texture_at(mesh.material, uv)
+    torch.testing.assert_close(got[:, 0], torch.sigmoid(2 * x[:, 0]), atol=0.02, rtol=0)
+    torch.testing.assert_close(got[:, 1], torch.full((300,), 0.05), atol=1e-4, rtol=0)
+    assert baked.material is None
+
+
+def test_uv_that_serve_are_kept_and_others_are_made_anew(baked):
+    assert atlas_of(baked, size=256, padding=4) is baked
+    plain = replace(baked, texture=None, placement=torch.arange(4.0))
+    for uv in (baked.uv * 0, baked.uv * 2, (baked.uv * 2) % 1, None):
+        made = atlas_of(replace(plain, uv=uv), size=64, padding=2)
+        assert made.uv is not None and made.uv.amin() >= 0 and made.uv.amax() <= 1
+        torch.testing.assert_close(made.vertices[made.faces], plain.vertices[plain.faces])
+        torch.testing.assert_close(made.placement, plain.placement)

@@ -29,6 +29,12 @@ def test_field_to_files(tmp_path):
     assert mesh.texture.shape == (64, 64, 3) and inspect(mesh).watertight
 
 
+def test_without_a_textured_format_nothing_is_unwrapped(tmp_path):
+    mesh = Build(resolution=32, faces=500, size=64, formats=["ply", "stl"])(solid(ball), tmp_path)
+    assert sorted(f.name for f in tmp_path.iterdir()) == ["mesh.ply", "mesh.stl"]
+    assert mesh.texture is None and mesh.uv is None and mesh.colours is not None
+
+
 def test_vertex_colours_are_those_of_the_surface():
     mesh = to_mesh(solid(ball), resolution=32, faces=500)
     torch.testing.assert_close(mesh.colours, (mesh.vertices + 1) / 2, atol=0.02, rtol=0)

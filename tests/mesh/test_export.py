@@ -86,6 +86,30 @@ def test_glb_corner_colours_by_the_specification(quad, tmp_path):
         assert near_corner(pixels, u, v) == CORNERS[int(p[0]), int(p[1])]
 
 
+def test_the_material_is_in_green_and_blue(quad, tmp_path):
+    """glTF 2.0 section 3.9.2: roughness in G, metalness in B, both times their factors."""
+    texels = torch.tensor([0.25, 0.75]).expand(4, 6, 2).clone()
+    texels[:2] = torch.tensor([1.0, 0.0])
+    (file,) = export(replace(quad, material=texels), tmp_path, ["glb"])
+    tree, binary = glb(file)
+    material = tree["materials"][0]["pbrMetallicRoughness"]
+    assert material["metallicFactor"] == 1 and material["roughnessFactor"] == 1
+    index = tree["textures"][material["metallicRoughnessTexture"]["index"]]["source"]
+    assert index != tree["textures"][material["baseColorTexture"]["index"]]["source"]
+    view = tree["bufferViews"][tree["images"][index]["bufferView"]]
+    start = view.get("byteOffset", 0)
+    pixels = np.asarray(Image.open(io.BytesIO(binary[start : start + view["byteLength"]])).convert("RGB"))
+    assert (pixels[:2, :, 1:] == (255, 0)).all() and (pixels[2:, :, 1:] == (64, 191)).all()
+
+
+def test_a_mesh_with_a_placement_goes_back_to_its_place(quad, tmp_path):
+    placed = replace(quad, placement=torch.tensor([100.0, -20.0, 3.0, 50.0]))
+    for kind in FORMATS:
+        export(placed, tmp_path, [kind])
+        got = trimesh.load(tmp_path / f"mesh.{kind}", force="mesh").bounds
+        np.testing.assert_allclose(got, [[100, -20, 3], [150, 30, 3]], atol=1e-3)
+
+
 def test_obj_corner_colours_by_the_specification(quad, tmp_path):
     files = export(quad, tmp_path, ["obj"])
     assert (

@@ -34,6 +34,9 @@ def test_quads_are_cut_and_the_mesh_is_fitted_into_the_ball(tmp_path):
     mesh = load_mesh(tmp_path / "quads.obj")
     assert len(mesh.faces) == 12
     torch.testing.assert_close(mesh.vertices.norm(dim=1), torch.ones(len(mesh.vertices)))
+    back = mesh.vertices * mesh.placement[3] + mesh.placement[:3]
+    torch.testing.assert_close(back.amin(0), torch.zeros(3), atol=1e-6, rtol=0)
+    torch.testing.assert_close(back.amax(0), torch.full((3,), 2.0))
 
 
 def test_a_texture_comes_with_its_colour_factor(tmp_path):

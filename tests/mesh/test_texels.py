@@ -1,6 +1,6 @@
 import torch
 
-from dream3d.mesh.texels import MARGIN, rasterise
+from dream3d.mesh.texels import MARGIN, doubled, rasterise
 
 SQUARE = torch.tensor([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]])
 HALVES = torch.tensor([[0, 1, 2], [0, 2, 3]])
@@ -60,3 +60,12 @@ def test_true_cover_wins_over_a_neighbours_margin():
     u, v = centres(texels, 16).unbind(1)
     off = (u - v).abs() > 1e-6
     assert torch.equal(texels.face[off], (v > u).long()[off])
+
+
+def test_texels_of_two_places_are_counted():
+    """A square, its mirrored half on top of it, and a square of its own beside."""
+    assert doubled(SQUARE, HALVES, 16) == 0
+    twice = torch.cat((HALVES, HALVES[:1].flip(1)))
+    assert abs(doubled(SQUARE, twice, 64) - 0.5) < 0.02
+    apart = torch.cat((SQUARE * 0.5, SQUARE * 0.5 + torch.tensor([0.5, 0.0])))
+    assert doubled(apart, torch.cat((HALVES, HALVES + 4)), 32) == 0

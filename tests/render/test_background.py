@@ -30,13 +30,24 @@ def test_solid_is_its_colour():
     assert Solid(colour=[0.25, 0.5, 1.0])(RAYS).flatten().tolist() == [0.25, 0.5, 1.0]
 
 
-def test_random_is_one_uniform_colour_a_view():
-    background = RandomColour(channels=4)
-    assert background(RAYS, rng(1)).shape == (3, 1, 1, 4)
+@pytest.mark.parametrize(("channels", "mean", "variance"), [(3, 0.5, 1 / 12), (4, 0.0, 1.0)])
+def test_random_is_one_uniform_colour_a_view_and_latents_are_normal(channels, mean, variance):
+    background = RandomColour(channels=channels)
+    assert background(RAYS, rng(1)).shape == (3, 1, 1, channels)
     assert torch.equal(background(RAYS, rng(1)), background(RAYS, rng(1)))
     many = torch.cat([background(RAYS, rng(i)) for i in range(500)]).flatten()
-    assert abs(many.mean() - 0.5) < 0.02 and abs(many.var() - 1 / 12) < 0.01
-    assert (background(RAYS, None) == 0.5).all()
+    assert abs(many.mean() - mean) < 0.04 * variance**0.5
+    assert abs(many.var() / variance - 1) < 0.06
+    assert (background(RAYS, None) == mean).all()
+
+
+def test_latents_have_no_sigmoid():
+    learned = LearnedColour(colour=[-2.0, 0.0, 3.0, 1.0])
+    assert learned(RAYS).flatten().tolist() == [-2.0, 0.0, 3.0, 1.0]
+    environment = Environment(channels=4)
+    with torch.no_grad():
+        environment.net[-1].bias.fill_(-2.0)
+    assert (environment(RAYS) == -2.0).all()
 
 
 def test_learned_colour_starts_where_told_and_follows_its_gradient():

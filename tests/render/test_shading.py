@@ -7,7 +7,14 @@ import pytest
 import torch
 
 from dream3d.cameras import turntable
-from dream3d.render.shading import Albedo, DreamFusion, Lambertian, Textureless, point_light
+from dream3d.render.shading import (
+    Albedo,
+    DreamFusion,
+    Lambertian,
+    NormalPicture,
+    Textureless,
+    point_light,
+)
 from dream3d.seeding import generator
 
 CAMERA = turntable(2, 0.3, 3.0, math.radians(40), 4)
@@ -80,3 +87,13 @@ def test_soft_ambient_light_keeps_the_sum():
 def test_shading_without_normals_is_refused():
     with pytest.raises(ValueError, match="albedo"):
         DreamFusion(normals="none")
+
+
+def test_a_picture_of_normals_shows_them_whatever_the_colour():
+    normals, shading = NormalPicture()(0, CAMERA, generator(0, 0, "s"))
+    assert normals == "analytic"
+    n = torch.tensor([[0.0, 1.0, 0.0], [0.6, 0.0, -0.8]])
+    got = shading(torch.rand(2, 3), n, torch.zeros(2, 3), torch.zeros(2, dtype=torch.int64))
+    torch.testing.assert_close(got, torch.tensor([[0.5, 1.0, 0.5], [0.8, 0.5, 0.1]]))
+    with pytest.raises(ValueError, match=r"shading\.normals: got none"):
+        NormalPicture(normals="none")

@@ -9,14 +9,17 @@ from scenes import box
 
 from dream3d.cameras import Orbit, orbit
 from dream3d.fields.flexicubes import FlexiCubes
+from dream3d.fields.material import Material
 from dream3d.fields.tets import Tets
 from dream3d.fields.triplane import Triplane
 from dream3d.metrics.chamfer import chamfer, surface_points
 from dream3d.metrics.psnr import psnr
 from dream3d.regularize.eikonal import eikonal
 from dream3d.regularize.laplacian import laplacian
+from dream3d.render.environment import Environment
 from dream3d.render.reference import Reference
 from dream3d.render.shading import Lambertian
+from dream3d.render.srgb import linear
 from dream3d.render.surface import MeshRenderer
 from dream3d.render.volume import Volume
 from dream3d.types import Mesh
@@ -101,3 +104,34 @@ def test_sphere_pictures_have_the_colours_of_the_field():
         atol=2e-2,
         rtol=0,
     )
+
+
+def lit(light, **material):
+    colours = Triplane(generator=torch.Generator().manual_seed(0), resolutions=(16, 48))
+    made = Tets(
+        appearance=colours,
+        distance=lambda x: x.norm(dim=1) - 0.6,
+        resolution=12,
+        levels=[6],
+        material=lambda: Material(**material),
+    )
+    return made, MeshRenderer(supersample=1, light=light)
+
+
+def test_a_light_shows_the_material():
+    """In constant white light a rough dielectric of colour c shows 0.04 + 0.96 c (linear) in its middle."""
+    made, renderer = lit(Environment(sky=1.0, ground=1.0), roughness=0.999, metallic=0.001)
+    view = views(1, 33)
+    plain = MeshRenderer(supersample=1)(made, view).image.colour[0, 16, 16]
+    shown = renderer(made, view).image.colour[0, 16, 16]
+    torch.testing.assert_close(linear(shown), 0.04 + 0.96 * linear(plain), atol=2e-3, rtol=0)
+    shown.sum().backward()
+    assert float(made.material.grid.grad.abs().sum()) > 0
+    # A shading asked for by name is left alone.
+    albedo = renderer(made, view, shading=lambda colour, *_: colour).image.colour[0, 16, 16]
+    torch.testing.assert_close(albedo, plain)
+
+
+def test_a_light_on_a_field_without_a_material_is_said():
+    with pytest.raises(ValueError, match="a Tets without a material"):
+        MeshRenderer(light=Environment())(field(resolution=8), views(1, 8))
