@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from dream3d.fields.lattice import cubes
+from dream3d.fields.lattice import crossed, cubes
 from dream3d.fields.movable import Distance, Movable
 from dream3d.mesh.flexicubes import Weights, flexicubes
 from dream3d.types import Mesh, SignedGrid
@@ -60,8 +60,7 @@ class FlexiCubes(Movable):
         """The surface and its cubes. Raises ValueError when there is no surface left."""
         offset, sdf = self.moved(), self.closed()
         nodes = self.nodes + offset
-        inside = (sdf.detach() < 0)[self.cubes]
-        near = (inside.any(1) & ~inside.all(1)).nonzero().squeeze(1)
+        near = crossed(sdf, self.cubes).nonzero().squeeze(1)
         alpha, beta, gamma = self.weights[near].split((8, 12, 1), dim=1)
         weights = Weights(1 + torch.tanh(alpha), 1 + torch.tanh(beta), torch.sigmoid(gamma[:, 0]))
         cells = self.cubes[near]

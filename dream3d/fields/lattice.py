@@ -8,7 +8,7 @@ middles and one edge of the face. All are alike and as regular as tetrahedra tha
 from itertools import pairwise
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 
@@ -101,3 +101,9 @@ def _rows(row: Int[Tensor, " k"], value: Int[Tensor, " k"]) -> Int[Tensor, "r w"
     table = value[start][:, None].repeat(1, int(count.max()))
     table[row, torch.arange(len(row)) - start[row]] = value
     return table
+
+
+def crossed(sdf: Float[Tensor, " n"], cells: Int[Tensor, "c k"]) -> Bool[Tensor, " c"]:
+    """Which cells (indices of their nodes) have nodes on both sides of the surface."""
+    inside = (sdf.detach() < 0)[cells]
+    return inside.any(1) & ~inside.all(1)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 from torch import Tensor, nn
 
-from dream3d.fields.lattice import blocks, lattice
+from dream3d.fields.lattice import blocks, crossed, lattice
 from dream3d.fields.movable import Distance, Movable
 from dream3d.mesh.marching_tets import marching_tets
 from dream3d.types import Mesh, SignedGrid
@@ -56,9 +56,8 @@ class Tets(Movable):
     def grid(self) -> SignedGrid:
         """The nodes, and the tetrahedra of all blocks that the surface runs through."""
         offset, sdf = self.moved(), self.closed()
-        inside = (sdf.detach() < 0)[self.members]
-        mixed = inside.any(1) & ~inside.all(1)
-        return SignedGrid(self.nodes + offset, offset, sdf, self.tets[mixed].flatten(0, 1), self.spacing)
+        cells = self.tets[crossed(sdf, self.members)].flatten(0, 1)
+        return SignedGrid(self.nodes + offset, offset, sdf, cells, self.spacing)
 
     def extract(self) -> tuple[Mesh, SignedGrid]:
         """The surface and its tetrahedra. Raises ValueError when there is no surface left."""

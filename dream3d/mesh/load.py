@@ -24,7 +24,11 @@ def load_mesh(file: Path) -> Mesh:
     Raises:
         UserError: what is wrong with the file, and what to do.
     """
-    loaded = _read(file)
+    return _fitted(_read(file), file)
+
+
+def _fitted(loaded: trimesh.Trimesh, file: Path) -> Mesh:
+    """``load_mesh`` of what has been read."""
     visual: Any = loaded.visual
     colours = visual.to_color() if isinstance(visual, TextureVisuals) else visual
     rgb = torch.tensor(np.asarray(colours.vertex_colors)[:, :3] / 255.0, dtype=torch.float32)
@@ -41,7 +45,8 @@ def load_mesh(file: Path) -> Mesh:
 
 def load_textured(file: Path) -> Mesh:
     """``load_mesh``, with uv and texture where the file has them."""
-    mesh, visual = load_mesh(file), _read(file).visual
+    loaded = _read(file)
+    mesh, visual = _fitted(loaded, file), loaded.visual
     if not isinstance(visual, TextureVisuals) or visual.uv is None:
         return mesh
     material: Any = visual.material

@@ -20,24 +20,13 @@ def test_hydras_own_launcher_runs_the_workers(tmp_path, few_pictures, capsys):  
     assert (tmp_path / "out" / "index.html").is_file()
 
 
-@pytest.mark.skipif(
-    importlib.util.find_spec("hydra_plugins") is None or not installed("hydra_joblib_launcher"),
-    reason="hydra-joblib-launcher is not installed (pip install dream3d[launchers])",
-)
-def test_joblib_runs_two_cells(tmp_path):
-    told = words(ball(tmp_path), tmp_path / "out", "distill=[sds,csd]", "steps=2", "hydra/launcher=joblib",
-                 "hydra.launcher.n_jobs=2")  # fmt: skip
-    run(told)
-    assert all(done(cell) for cell in cells(read(told)))
-
-
-@pytest.mark.skipif(
-    importlib.util.find_spec("hydra_plugins") is None or not installed("hydra_ray_launcher"),
-    reason="hydra-ray-launcher is not installed (pip install dream3d[launchers])",
-)
-def test_a_local_ray_runs_two_cells(tmp_path):
-    told = words(ball(tmp_path), tmp_path / "out", "distill=[sds,csd]", "steps=2", "hydra/launcher=ray",
-                 "hydra.launcher.ray.init.num_cpus=2")  # fmt: skip
+@pytest.mark.parametrize(("launcher", "processes"), [("joblib", "n_jobs"), ("ray", "ray.init.num_cpus")])
+def test_a_launcher_of_others_runs_two_cells(tmp_path, launcher, processes):
+    plugin = f"hydra_{launcher}_launcher"
+    if importlib.util.find_spec("hydra_plugins") is None or not installed(plugin):
+        pytest.skip(f"{plugin.replace('_', '-')} is not installed (pip install dream3d[launchers])")
+    told = words(ball(tmp_path), tmp_path / "out", "distill=[sds,csd]", "steps=2",
+                 f"hydra/launcher={launcher}", f"hydra.launcher.{processes}=2")  # fmt: skip
     run(told)
     assert all(done(cell) for cell in cells(read(told)))
 
