@@ -140,6 +140,16 @@ def test_every_experiment_composes_and_runs(name: str, stable_diffusion: Path, b
     assert sound(two_steps(config))
 
 
+PAPERS_MIN = {"bridge": 0.02, "csd": 0.02, "dreamfusion": 0.02, "latentnerf": 0.02, "luciddreamer": 0.02,
+              "magic3d": 0.02, "prolificdreamer": 0.02, "sjc": 0.01}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", sorted(PAPERS_MIN))
+def test_experiments_keep_their_papers_noise_range(name: str) -> None:
+    """The falling minimum of the defaults is ours; a paper's recipe must not inherit it."""
+    assert composed([f"experiment={name}", "prompt=a corgi"]).distill.time.min == PAPERS_MIN[name]
+
+
 @pytest.mark.parametrize("i", range(COMBINATIONS))
 def test_every_choice_runs(i: int, mini: Path) -> None:
     """The i-th member of every group together, so that each member is in at least one run."""
