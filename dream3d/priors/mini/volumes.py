@@ -20,6 +20,7 @@ from dream3d.types import Mesh
 
 FINE = 4  # sub-cells along a cell's edge
 POINTS = 300_000  # on the surface; at least four a sub-cell for any model in the unit ball
+OPAQUE = 0.4  # share from which a cell counts as full: a sheet must hide what is behind it
 
 
 def surface_points(
@@ -41,7 +42,8 @@ def surface_points(
 def solid(mesh: Mesh, attributes: Float[Tensor, "v 7"], seed: int = 0) -> np.ndarray:
     """The filled model as (z y x 8) uint8, laid out like a view: rgb, share that is full, tintable rgb, luma.
 
-    All but the share are multiplied by it. The inside has the colour of the nearest surface.
+    All but the share are multiplied by it. The inside has the colour of the nearest surface. A cell counts as
+    full from a share of ``OPAQUE`` on.
     """
     fine = CELLS * FINE
     points, values = surface_points(mesh, attributes, POINTS, torch.Generator().manual_seed(seed))
@@ -56,6 +58,8 @@ def solid(mesh: Mesh, attributes: Float[Tensor, "v 7"], seed: int = 0) -> np.nda
     cells = np.concatenate((colour[..., :3], np.ones_like(colour[..., :1]), colour[..., 3:]), axis=-1)
     cells = torch.from_numpy(cells * np.asarray(full)[..., None]).permute(3, 0, 1, 2)[None]
     coarse = F.avg_pool3d(cells, FINE)[0].permute(1, 2, 3, 0)
+    share = coarse[..., 3:4]
+    coarse = coarse * ((share / OPAQUE).clamp(max=1) / share.clamp(min=1e-6))
     return (coarse * 255).round().clamp(0, 255).to(torch.uint8).numpy()
 
 
