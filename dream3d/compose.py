@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
@@ -14,7 +15,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from dream3d import config as configuration
 from dream3d.errors import UserError
-from dream3d.explain import ambiguous, misfits, unknown, unparsed, why
+from dream3d.explain import ambiguous, misfits, number, unknown, unparsed, why
 
 TEXTS = (
     "prompt", "negative", "out", "resume", "mesh_file", "prior.path", "prior.config", "prior.lora",
@@ -39,7 +40,11 @@ def exactly(words: Sequence[str]) -> DictConfig:
             for override in overrides:
                 if override not in chosen:
                     check_key(override, plain)
-            config = compose("config", overrides=words)
+            whole = {o.key_or_group: new for o in overrides if (new := replacement(o, plain)) is not None}
+            rest = [word for word, o in zip(words, overrides, strict=True) if o.key_or_group not in whole]
+            config = compose("config", overrides=rest)
+        for key, new in whole.items():
+            OmegaConf.update(config, key, new, merge=False)
         tree = OmegaConf.to_container(config, resolve=True)
         wrong = next(misfits(tree, OmegaConf.to_container(plain, resolve=True)), None)
     except (HydraException, OmegaConfBaseException) as error:
@@ -130,6 +135,24 @@ def parsed(word: str, sweeps: bool = False) -> Override:
     if override.is_sweep_override() and not sweeps:
         raise UserError(ambiguous(word))
     return override
+
+
+def replacement(override: Override, plain: DictConfig) -> dict[str, Any] | None:
+    """What the word puts in the place of a mapping as a whole, where Hydra would mix the two.
+
+    That is a number in the place of a schedule (a constant one), or a mapping with a ``_target_``. None: an
+    ordinary override.
+    """
+    value = override.value()
+    before = OmegaConf.select(plain, override.key_or_group, throw_on_missing=False)
+    if not isinstance(before, DictConfig):
+        return None
+    if number(value) and str(before.get("_target_")).startswith("dream3d.schedule."):
+        return {"_target_": "dream3d.schedule.Constant", "value": value}
+    if isinstance(value, dict) and "_target_" in value:
+        lent = {name: item for name, item in before.items() if str(name).startswith("_")}
+        return {**lent, **value}  # a function stays _partial_
+    return None
 
 
 def check_key(override: Override, plain: DictConfig) -> None:

@@ -84,18 +84,7 @@ def misfits(got: Any, default: Any, at: str = "") -> Iterator[str]:
     elif got is None or default is None or default == "???":
         return
     elif isinstance(default, dict):
-        if not isinstance(got, dict):
-            yield f"{at}: got {got!r}, expected settings ({', '.join(dotted(default))}); change them singly"
-            return
-        if "_target_" in default and "_target_" not in got:
-            yield f"{at}: it was removed, but is needed; leave out ~{at}"
-            return
-        for name, value in default.items():
-            path = f"{at}.{name}" if at else str(name)
-            if name in got:
-                yield from misfits(got[name], value, path)
-            elif at != "regularize":
-                yield f"{path}: it was removed, but is needed; leave out ~{path}"
+        yield from misfit_settings(got, default, at)
     elif isinstance(default, list):
         if not isinstance(got, list):
             yield f"{at}: got {got!r}, expected {KINDS[list]}"
@@ -103,6 +92,21 @@ def misfits(got: Any, default: Any, at: str = "") -> Iterator[str]:
             yield f"{at}: got {got}, expected numbers in the list"
     elif not fits(got, default):
         yield f"{at}: got {got!r}, expected {KINDS[type(default)]} like {str(default).lower()}"
+
+
+def misfit_settings(got: Any, default: dict[str, Any], at: str) -> Iterator[str]:
+    """``misfits`` of a mapping. Of another ``_target_`` the constructor knows what it needs."""
+    if not isinstance(got, dict):
+        yield f"{at}: got {got!r}, expected settings ({', '.join(dotted(default))}); change them singly"
+    elif "_target_" in default and "_target_" not in got:
+        yield f"{at}: it was removed, but is needed; leave out ~{at}"
+    elif got.get("_target_") == default.get("_target_"):
+        for name, value in default.items():
+            path = f"{at}.{name}" if at else str(name)
+            if name in got:
+                yield from misfits(got[name], value, path)
+            elif at != "regularize":
+                yield f"{path}: it was removed, but is needed; leave out ~{path}"
 
 
 def fits(got: Any, default: Any) -> bool:

@@ -265,3 +265,16 @@ def test_runs_that_begin_in_the_same_second_get_folders_of_their_own(place, monk
     assert len({run.folder for run in runs}) == 3
     assert str(runs[0].folder) == os.path.join("outputs", "20260101-000000-a-corgi")
     shutil.rmtree("outputs")
+
+
+def test_a_number_or_another_schedule_takes_the_place_of_a_schedule() -> None:
+    other = "distill.time.min={_target_: dream3d.schedule.Piecewise, values: [0.7, 0.02], steps: [9]}"
+    settings = composed(["prompt=x", "optimizer.rate=0.01", "regularize.opacity.weight=0", other])
+    assert settings.optimizer.rate == {"_target_": "dream3d.schedule.Constant", "value": 0.01}
+    assert settings.regularize.opacity.weight.value == 0
+    assert set(settings.distill.time.min) == {"_target_", "values", "steps"}
+
+
+def test_another_function_stays_partial() -> None:
+    settings = composed(["prompt=x", "distill.loss.weight={_target_: dream3d.distill.weight.uniform}"])
+    assert settings.distill.loss.weight == {"_target_": "dream3d.distill.weight.uniform", "_partial_": True}
