@@ -22,7 +22,7 @@ class Config:
     prompt: str = ""
     negative: str = ""
     seed: int = 0
-    steps: int = 600
+    steps: int = 400
     views: int = 2
     size: int = 64
     particles: int = 1
