@@ -150,8 +150,8 @@ def replacement(override: Override, plain: DictConfig) -> dict[str, Any] | None:
     if number(value) and str(before.get("_target_")).startswith("dream3d.schedule."):
         return {"_target_": "dream3d.schedule.Constant", "value": value}
     if isinstance(value, dict) and "_target_" in value:
-        lent = {name: item for name, item in before.items() if str(name).startswith("_")}
-        return {**lent, **value}  # a function stays _partial_
+        lent = {str(name): item for name, item in before.items() if str(name).startswith("_")}
+        return lent | {str(name): item for name, item in value.items()}  # a function stays _partial_
     return None
 
 
