@@ -26,6 +26,7 @@ TESTED_IN = {
     "priors/mini/pipeline.py": "priors/test_mini_network.py",
     "priors/mini/sample.py": "priors/test_mini_network.py",
     "fields/hashgrid.py": "fields/test_fields.py",
+    "fields/coloured.py": "fields/test_fixed.py",
     "fields/movable.py": "fields/test_tets.py",
     "fields/mlp.py": "fields/test_fields.py",
     "fields/triplane.py": "fields/test_fields.py",

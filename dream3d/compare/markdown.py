@@ -77,14 +77,15 @@ def rows(lines: Sequence[Sequence[str]]) -> str:
 
 def findings(report: Report) -> str:
     """The page: how it was made, the whole table, kinds of prompts, pairs of variants, every prompt."""
+    found = pairs(report)
     parts = [
         f"Made by `{' '.join(report['command'])}`.", conditions(report),
         "## All columns", "Mean over prompts ± standard deviation of that over seeds; bold where a variant "
         "leads every other by more than the larger of the two spreads.", whole_table(report),
         "## Pairs", f"Over prompts (seeds averaged): mean difference, and how many prompts are better, worse "
         f"or tied for the first of the two. The p of a two-sided sign test is significant below "
-        f"{LEVEL:g} / {len(pairs(report)) or 1} = {level(report):.2g} (Bonferroni, all lines of this table).",
-        pair_table(report), "What that says:", says(report),
+        f"{LEVEL:g} / {len(found) or 1} = {level(found):.2g} (Bonferroni, all lines of this table).",
+        pair_table(report, found), "What that says:", says(report, found),
     ]  # fmt: skip
     if report["groups"]:
         parts += ["## Kinds of prompts", kind_table(report)]
@@ -152,27 +153,27 @@ def pairs(report: Report) -> list[Pair]:
     return found
 
 
-def level(report: Report) -> float:
+def level(found: Sequence[Pair]) -> float:
     """Below which a p is significant."""
-    return LEVEL / (len(pairs(report)) or 1)
+    return LEVEL / (len(found) or 1)
 
 
-def pair_table(report: Report) -> str:
+def pair_table(report: Report, found: Sequence[Pair]) -> str:
     """A line a column and pair."""
     titles = {c["name"]: c["title"] for c in report["columns"]}
     lines = [["", "", "difference", "better", "worse", "tied", "p"]]
-    for name, a, b, difference, wins, losses, ties, p in pairs(report):
+    for name, a, b, difference, wins, losses, ties, p in found:
         counts = map(str, (wins, losses, ties))
         lines.append([titles[name], f"`{a}` - `{b}`", number(difference), *counts, f"{p:.2g}"])
     return rows(lines)
 
 
-def says(report: Report) -> str:
+def says(report: Report, found: Sequence[Pair]) -> str:
     """A sentence a judged column: which pairs differ significantly, or that none does."""
-    titles, found = {c["name"]: c["title"] for c in report["columns"]}, pairs(report)
+    titles = {c["name"]: c["title"] for c in report["columns"]}
     lines = []
     for name in dict.fromkeys(pair[0] for pair in found):
-        clear = [p for p in found if p[0] == name and p[-1] < level(report)]
+        clear = [p for p in found if p[0] == name and p[-1] < level(found)]
         ordered = [(p[1], p[2]) if p[4] > p[5] else (p[2], p[1]) for p in clear]
         beaten = [f"`{first}` beats `{second}`" for first, second in ordered]
         lines.append(f"- {titles[name]}: {', '.join(beaten) or 'no pair differs significantly'}.")

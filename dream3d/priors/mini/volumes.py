@@ -58,8 +58,7 @@ def solid(mesh: Mesh, attributes: Float[Tensor, "v 7"], seed: int = 0) -> np.nda
     cells = np.concatenate((colour[..., :3], np.ones_like(colour[..., :1]), colour[..., 3:]), axis=-1)
     cells = torch.from_numpy(cells * np.asarray(full)[..., None]).permute(3, 0, 1, 2)[None]
     coarse = F.avg_pool3d(cells, FINE)[0].permute(1, 2, 3, 0)
-    share = coarse[..., 3:4]
-    coarse = coarse * ((share / OPAQUE).clamp(max=1) / share.clamp(min=1e-6))
+    coarse = coarse / coarse[..., 3:4].clamp(min=OPAQUE)
     return (coarse * 255).round().clamp(0, 255).to(torch.uint8).numpy()
 
 
