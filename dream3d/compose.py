@@ -30,7 +30,6 @@ def composed(words: Sequence[str]) -> DictConfig:
 
 def exactly(words: Sequence[str]) -> DictConfig:
     """``composed`` for words that are in Hydra's grammar already, as those of a multirun's jobs."""
-    words = refining(words)
     overrides = [parsed(word) for word in words]
     folder = configuration.folder().resolve()
     chosen = [o for o in overrides if (folder / o.key_or_group).is_dir() and not o.is_delete()]
@@ -110,17 +109,6 @@ def renamed(word: str) -> str:
     key, equals, value = word.partition("=")
     member = (configuration.folder() / "mesh" / f"{value.strip()}.yaml").is_file()
     return f"mesh_file={value}" if key == "mesh" and equals and value.strip() and not member else word
-
-
-def refining(words: Sequence[str]) -> list[str]:
-    """A mesh to start from is refined, even where the command does not say how.
-
-    >>> refining(["mesh_file=chair.glb", "steps=3"])
-    ['mesh_file=chair.glb', 'steps=3', 'refine=tets']
-    """
-    keys = {key: value for key, _, value in (word.partition("=") for word in words)}
-    given = keys.get("mesh_file", "null") != "null" and "refine" not in keys
-    return [*words, "refine=tets"] if given else list(words)
 
 
 def parsed(word: str, sweeps: bool = False) -> Override:

@@ -32,7 +32,7 @@ def test_the_root_and_the_yaml_have_the_same_keys_and_the_same_defaults(sound):
         ("prompt", " "), ("steps", 0), ("views", 0), ("particles", 0), ("checkpoint_every", 0),
         ("preview_every", -1), ("turntable", -1), ("seed", -1), ("threads", -1), ("size", 7),
         ("size", 2049), ("device", "cud"),
-        ("device", "cuda:"), ("device", "cuda:1x"), ("distill.noises", 0), ("refine.steps", 3),
+        ("device", "cuda:"), ("device", "cuda:1x"), ("distill.noises", 0), ("texture.steps", 3),
     ],
 )  # fmt: skip
 def test_a_value_that_cannot_work_is_refused_by_name(sound, key, value):

@@ -23,8 +23,8 @@ from dream3d.mesh.load import load_mesh, load_textured
 from dream3d.mesh.paint import coloured_points
 from dream3d.stages import built
 
-TINY = ("refine.steps=4", "refine.size=24", "refine.field.resolution=10", "refine.render.supersample=1",
-        "checkpoint_every=2", "field=voxel", "field.size=16")  # fmt: skip
+TINY = ("refine=tets", "refine.steps=4", "refine.size=24", "refine.field.resolution=10",
+        "refine.render.supersample=1", "checkpoint_every=2", "field=voxel", "field.size=16")  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -97,7 +97,7 @@ def painted_box(folder: Path) -> Path:
 
 def retextured(folder: Path, out: str, file: Path, *more: str) -> list[str]:
     """A run that keeps the triangles of ``file``."""
-    left_out = ("mesh=", "refine.field.resolution")
+    left_out = ("mesh=", "refine=", "refine.field.resolution")
     base = [word for word in words(folder, out) if not word.startswith(left_out)]
     return [*base, f"mesh={file}", "refine=texture", *more]
 
@@ -134,6 +134,7 @@ def test_a_sheet_can_have_a_texture(place, tmp_path):
 def test_it_may_be_said_in_either_way_and_with_any_refinement():
     assert composed(["prompt=a", "mesh=a ball, big.glb"]).mesh_file == "a ball, big.glb"
     assert composed(["prompt=a", "mesh_file=a.glb"]).refine.steps > 0
+    assert composed(["prompt=a", "mesh=a.glb", "experiment=magic3d"]).refine.steps == 5000
     assert composed(["prompt=a", "mesh=default"]).mesh_file is None
     assert composed(["prompt=a", "mesh=a.glb", "mesh.faces=500", "refine=none"]).refine.steps == 0
 
@@ -179,7 +180,7 @@ def place(tmp_path_factory):
 def test_a_bad_mesh_is_one_line(name, place, capsys, monkeypatch):
     monkeypatch.chdir(place)
     file, expected = WRONG[name]
-    assert command([*rebuild(place), f"mesh={file}", "out=run"]) == 2
+    assert command([*rebuild(place), f"mesh={file}", "refine=tets", "out=run"]) == 2
     captured = capsys.readouterr()
     assert captured.err.count("\n") == 1 and re.search(expected, captured.err)
     assert not (place / "run").exists()

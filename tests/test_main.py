@@ -115,7 +115,7 @@ WRONG = {
     "two values": (["prompt=a", "seed=1,2"], r"seed: got several values \(1,2\).*add -m"),
     "two signs": (["prompt=a", "steps=1=2"], r"got 'steps=1=2', expected key=value"),
     "a second stage without its settings": (
-        ["prompt=a", "refine.steps=5"],
+        ["prompt=a", "refine=none", "refine.steps=5"],
         r"but refine=none; say refine=tets",
     ),
 }

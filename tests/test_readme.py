@@ -53,11 +53,11 @@ def small(words: list[str], place: Path, tmp_path: Path) -> list[str]:
     ]
     if any(w.startswith("resume=") for w in words):
         return words
-    refine = TINY_REFINE if any(w.startswith(("refine=", "mesh=")) or w in ALL_STAGES for w in words) else []
+    experiment = any(w.startswith("experiment=") for w in words)
+    refine = [] if experiment and not set(words) & set(ALL_STAGES) else TINY_REFINE
     refine = [*refine, *(TINY_GRID if refine and "refine=texture" not in words else [])]
     refine = [*refine, *(TINY_TEXTURE if "experiment=prolificdreamer" in words else [])]
     field = ["field.log2_size=8", "field.levels=2"] if "field=hashgrid" in words else []
-    experiment = any(w.startswith("experiment=") for w in words)
     prior = [f"prior.path={place / 'sd'}"] if "prior=folder" in words or "prior=sd21" in words else []
     out = [] if "-m" in words else [f"out={tmp_path / 'out'}"]
     tiny = [t for t in TINY if not (experiment and t.startswith("render."))]

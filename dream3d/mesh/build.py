@@ -24,7 +24,7 @@ def to_mesh(
     level: float | int | str = "auto",
     refine: int = 5,
     share: float | int = 0.02,
-    smoothing: int = 0,
+    smoothing: int = 3,
     faces: int = 15000,
     outside: float | int = 0.015,
     inside: float | int = 0.045,
@@ -32,8 +32,8 @@ def to_mesh(
     chunk: int = 262144,
 ) -> Mesh:
     """A clean mesh with vertex colours and smooth normals; on the CPU, without gradient. A field that has a
-    mesh already (``types.Explicit``) is asked for it, others for their level set. A mesh that came ready
-    keeps its triangles, and its uv where they serve.
+    mesh already (``types.Explicit``) is asked for it, others for their level set, which alone is smoothed. A
+    mesh that came ready keeps its triangles, and its uv where they serve.
 
     Raises:
         EmptyField, SolidField: there is no surface (both are ValueErrors).
@@ -41,7 +41,7 @@ def to_mesh(
     """
     kept = None
     if isinstance(field, Explicit):
-        outside, inside, colour_samples = ON_SURFACE
+        outside, inside, colour_samples, smoothing = *ON_SURFACE, 0
         ready, grid = field.extract()
         raw = Mesh(ready.vertices.detach().cpu(), ready.faces.cpu())
         kept = on_cpu(ready) if grid is None else None
@@ -79,7 +79,7 @@ class Build:
     level: float | int | str = "auto"
     refine: int = 5
     share: float | int = 0.02
-    smoothing: int = 0
+    smoothing: int = 3
     faces: int = 15000
     size: int = 1024
     padding: int = 4

@@ -66,7 +66,7 @@ class Renders:
         return EpsSet(eps, eps)
 
 
-def cosine_alpha_bar(steps: int = 1000) -> Float[Tensor, " T"]:
+def diffusers_cosine(steps: int = 1000) -> Float[Tensor, " T"]:
     """``cos^2`` schedule of arXiv 2102.09672, Eq. 17, betas clipped at 0.999."""
     u = torch.arange(steps + 1, dtype=torch.float64) / steps
     f = torch.cos((u + 0.008) / 1.008 * torch.pi / 2) ** 2
@@ -86,4 +86,4 @@ def load(*, path: str, resolution: int = 64) -> Renders:
         raise UserError(
             f"prior.path: got '{path}', expected a mesh file or a folder of .glb, .obj, .ply files"
         )
-    return Renders([load_mesh(file) for file in files], cosine_alpha_bar(), resolution)
+    return Renders([load_mesh(file) for file in files], diffusers_cosine(), resolution)

@@ -4,7 +4,7 @@ from scenes import box, sphere
 
 from dream3d.cameras import flatten, turntable
 from dream3d.errors import UserError
-from dream3d.priors.renders import Renders, cosine_alpha_bar, load
+from dream3d.priors.renders import Renders, diffusers_cosine, load
 from dream3d.types import Text
 
 
@@ -14,7 +14,7 @@ def text(views: int = 2) -> Text:
 
 
 def test_with_one_mesh_the_noise_is_found_exactly():
-    prior = Renders([box()], cosine_alpha_bar(), resolution=16)
+    prior = Renders([box()], diffusers_cosine(), resolution=16)
     x0 = prior.pictures(text().camera)[:, 0].view(2, 4, 16, 16)
     noise = torch.randn(x0.shape, generator=torch.Generator().manual_seed(0))
     t = torch.tensor([100, 700])
@@ -25,7 +25,7 @@ def test_with_one_mesh_the_noise_is_found_exactly():
 
 
 def test_with_two_meshes_the_answer_is_the_derivative_of_the_log_density():
-    prior = Renders([box(), sphere()], cosine_alpha_bar(), resolution=8)
+    prior = Renders([box(), sphere()], diffusers_cosine(), resolution=8)
     known = prior.pictures(text(1).camera)[0].double()
     t = torch.tensor([600])
     a = prior.alpha_bar[t].double()
@@ -36,11 +36,11 @@ def test_with_two_meshes_the_answer_is_the_derivative_of_the_log_density():
     assert torch.allclose(eps, -(1 - a).sqrt() * score, atol=1e-3)
 
 
-def test_cosine_alpha_bar_is_diffusers():
+def test_diffusers_cosine_is_diffusers():
     from diffusers import DDIMScheduler
 
     theirs = DDIMScheduler(beta_schedule="squaredcos_cap_v2").alphas_cumprod
-    assert torch.allclose(cosine_alpha_bar(), theirs, atol=1e-6)
+    assert torch.allclose(diffusers_cosine(), theirs, atol=1e-6)
 
 
 def test_a_wrong_path_is_named(tmp_path):
