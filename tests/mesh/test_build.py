@@ -8,8 +8,10 @@ from hydra.utils import instantiate
 from shapes import ball, solid
 from torch import nn
 
+from dream3d.fields.tets import Tets
 from dream3d.mesh.build import Build, to_mesh
 from dream3d.mesh.clean import inspect
+from dream3d.types import Surface
 
 CONF = Path(__file__).parents[2] / "conf" / "mesh" / "default.yaml"
 
@@ -38,6 +40,14 @@ def test_without_a_textured_format_nothing_is_unwrapped(tmp_path):
 def test_vertex_colours_are_those_of_the_surface():
     mesh = to_mesh(solid(ball), resolution=32, faces=500)
     torch.testing.assert_close(mesh.colours, (mesh.vertices + 1) / 2, atol=0.02, rtol=0)
+
+
+def test_a_level_set_is_smoothed_a_surface_made_of_triangles_is_not():
+    made = Tets(appearance=nn.Module(), distance=lambda x: x.abs().amax(1) - 0.6, resolution=8, levels=[4])
+    made.surface = lambda x: Surface(x[:, 0], x)
+    for field, smoothed in ((solid(ball), True), (made, False)):
+        plain, smooth = (to_mesh(field, resolution=16, faces=5000, smoothing=n).vertices for n in (0, 3))
+        assert torch.equal(plain, smooth) != smoothed
 
 
 def test_twice_the_same():
