@@ -44,7 +44,7 @@ class Volume(nn.Module):
         occupancy: int = 32,
         occupancy_every: int = 16,
         occupancy_threshold: float = 0.01,
-        occupancy_decay: float = 0.8,
+        occupancy_decay: float = 0.6,
         occupancy_probes: int = 1,
         transmittance: float = 1e-4,
         normal_eps: float = 0.01,
