@@ -97,7 +97,7 @@ def painted_box(folder: Path) -> Path:
 
 def retextured(folder: Path, out: str, file: Path, *more: str) -> list[str]:
     """A run that keeps the triangles of ``file``."""
-    left_out = ("mesh=", "refine=", "refine.field.resolution")
+    left_out = ("mesh=", "refine.field.resolution")
     base = [word for word in words(folder, out) if not word.startswith(left_out)]
     return [*base, f"mesh={file}", "refine=texture", *more]
 
