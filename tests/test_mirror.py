@@ -55,6 +55,7 @@ TESTED_IN = {
 }
 # Tests of something larger than a file, and what that is.
 LARGER = {
+    "test_dependencies.py": "pyproject.toml and constraints.txt",
     "test_conf.py": "conf/",
     "test_architecture.py": "all of the source",
     "test_newcomers.py": "what a new loss or field takes",

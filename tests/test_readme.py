@@ -20,10 +20,13 @@ COMMANDS = [
     if line.strip()
 ]
 INSTALL = (
-    "python -m venv .venv && . .venv/bin/activate && pip install torch==2.13.0 -e . "
+    "python -m venv .venv && . .venv/bin/activate && pip install -c constraints.txt torch==2.13.0 -e . "
     '&& python -m dream3d prompt="a corgi"'
 )
-TEST = 'pip install torch==2.13.0 -e ".[dev]" && ruff check . && ruff format --check . && pyright && pytest'
+TEST = (
+    'pip install -c constraints.txt torch==2.13.0 -e ".[dev]" '
+    "&& ruff check . && ruff format --check . && pyright && pytest"
+)
 TINY = ["steps=1", "views=1", "size=16", "threads=1", "device=cpu", "render.samples=16", "render.occupancy=8",
         "mesh.resolution=16", "mesh.size=64", "mesh.faces=200"]  # fmt: skip
 TINY_REFINE = ["refine.steps=1", "refine.size=16"]
