@@ -8,9 +8,9 @@ from collections.abc import Sequence
 
 from omegaconf import DictConfig
 
-from dream3d import config as configuration
-from dream3d.compose import composed, exactly, first_job, quoted, renamed
-from dream3d.errors import reported
+from dream3d.cli.errors import reported
+from dream3d.cli.overrides import composed, exactly, first_job, quoted, renamed
+from dream3d.run import config as configuration
 
 HYDRA_FLAGS = (
     "-m", "--multirun", "-c", "--cfg", "-h", "--help", "--hydra-help", "-i", "--info", "--resolve",
@@ -28,7 +28,7 @@ def started(settings: DictConfig, words: Sequence[str]) -> None:
     """Check, run."""
     if settings.resume is None:
         configuration.check(settings)
-    from dream3d.stages import run  # torch is imported only once the command is known to be sound
+    from dream3d.run.stages import run  # torch is imported only once the command is known to be sound
 
     run(settings, words)
 

@@ -21,9 +21,7 @@ def spherical(
 ) -> Float[Tensor, "v 3"]:
     """Position on the orbit: ``d (cos e sin a, sin e, cos e cos a)``."""
     horizontal = distance * elevation.cos()
-    return torch.stack(
-        (horizontal * azimuth.sin(), distance * elevation.sin(), horizontal * azimuth.cos()), dim=-1
-    )
+    return torch.stack((horizontal * azimuth.sin(), distance * elevation.sin(), horizontal * azimuth.cos()), dim=-1)
 
 
 def look_at(
@@ -75,9 +73,7 @@ def pixel_rays(camera: Camera) -> Rays:
     tan = torch.tan(camera.fov_y / 2)[:, None, None]
     grid_y, grid_x = torch.meshgrid(y, x, indexing="ij")
     aspect = camera.width / camera.height
-    local = torch.stack(
-        (grid_x * tan * aspect, grid_y * tan, -torch.ones_like(tan) * torch.ones_like(grid_x)), dim=-1
-    )
+    local = torch.stack((grid_x * tan * aspect, grid_y * tan, -torch.ones_like(tan) * torch.ones_like(grid_x)), dim=-1)
     rotation, origin = camera.c2w[:, :3, :3], camera.c2w[:, :3, 3]
     world = torch.einsum("vij,vhwj->vhwi", rotation, local)
     direction = torch.nn.functional.normalize(world, dim=-1)
@@ -166,9 +162,7 @@ class Orbit:
         target = self.target_jitter * torch.randn(v, 3, generator=generator)
         up = torch.tensor([0.0, 1.0, 0.0]) + self.up_jitter * torch.randn(v, 3, generator=generator)
         c2w = look_at(position, target, up)
-        return Camera(
-            c2w, camera.fov_y, camera.azimuth, camera.elevation, camera.distance, camera.height, camera.width
-        )
+        return Camera(c2w, camera.fov_y, camera.azimuth, camera.elevation, camera.distance, camera.height, camera.width)
 
 
 def flatten(camera: Camera) -> Float[Tensor, "v 17"]:

@@ -1,36 +1,11 @@
 """Mistakes a user can make: one line that says what was got, what was expected and how to fix it."""
 
-import os
-import sys
-import traceback
-from collections.abc import Callable
-
-INTERRUPTED = 130  # 128 + SIGINT, what shells expect
-
 
 class UserError(Exception):
     """Ends the command with its message alone (no traceback) and exit code 2."""
 
 
-def reported(action: Callable[[], object]) -> int:
-    """Do it. Returns the exit code: 0; 2 after one line on stderr; 130 after Ctrl-C."""
-    try:
-        action()
-    except (UserError, OSError) as error:
-        return failed(error)
-    except KeyboardInterrupt:
-        return INTERRUPTED
-    return 0
-
-
-def failed(error: UserError | OSError) -> int:
-    """One line on stderr. With HYDRA_FULL_ERROR=1, Hydra's own switch, the traceback stands before it."""
-    if os.environ.get("HYDRA_FULL_ERROR") == "1":
-        traceback.print_exception(error)
-    text = str(error)
-    if isinstance(error, OSError):
-        text = (
-            f"{error.filename or 'file'}: {error.strerror or error}; check the path and the space left there"
-        )
-    sys.stderr.write(f"dream3d: error: {' '.join(text.split())}\n")
-    return 2
+def first(error: Exception) -> str:
+    """The first sentence of an error."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0].rstrip(".") if lines else type(error).__name__

@@ -16,14 +16,14 @@ from torch import Generator, Tensor, nn
 
 from dream3d.cameras import Orbit
 from dream3d.seeding import generator
-from dream3d.types import Camera, Distilled, Render, Schedule, ScoreModel, Text
+from dream3d.types import Camera, Conditioning, Distilled, Render, Schedule, ScoreModel
 
 
 @runtime_checkable
 class Student(Protocol):
     """The score model that VSD trains along (``priors/lora.py``)."""
 
-    def train(self, x: Tensor, text: Text, generator: Generator) -> Tensor: ...
+    def train(self, x: Tensor, text: Conditioning, generator: Generator) -> Tensor: ...
     def state_dict(self) -> dict[str, Any]: ...
     def load_state_dict(self, state: dict[str, Any]) -> object: ...
 
@@ -44,19 +44,19 @@ class Setup:
     fields: Sequence[Any]  # nn.Modules that are a Field
     renderers: Sequence[Any]
     prior: ScoreModel
-    text: Callable[[Camera], Text]
+    text: Callable[[Camera], Conditioning]
     camera: Orbit
     loss: Callable[..., Distilled]
     time: Callable[..., Tensor]
-    noises: int
+    noise_samples: int
     student: Student | None
     backgrounds: Sequence[nn.Module]
     shading: Callable[..., Any]
     regularisers: Mapping[str, Regulariser]
     optimizers: Sequence[torch.optim.Optimizer]
-    rate: Schedule
+    lr: Schedule
     clip: float | None
-    views: int
+    batch_size: int
     size: int
     seed: int
     device: torch.device
@@ -89,29 +89,27 @@ def optimize(setup: Setup, begin: int, end: int) -> Iterator[Step]:
         if hasattr(field, "at_step"):  # coarse to fine
             field.at_step(step)
         draw = partial(generator, setup.seed, step)
-        camera = setup.camera.sample(setup.views, setup.size, draw("camera")).to(setup.device)
+        camera = setup.camera.sample(setup.batch_size, setup.size, draw("camera")).to(setup.device)
         renderer.update(field, step, draw("occupancy"))
         normals, shading = setup.shading(step, camera, draw("shading"))
         render = renderer(field, camera, draw("march"), normals=normals, shading=shading)
 
         background = setup.backgrounds[which](render.rays, draw("background"))
-        x = setup.prior.encode(render.image, background).repeat_interleave(setup.noises, dim=0)
-        text = setup.text(camera) if setup.noises == 1 else setup.text(repeated(camera, setup.noises))
+        x = setup.prior.encode(render.image, background).repeat_interleave(setup.noise_samples, dim=0)
+        text = setup.text(camera) if setup.noise_samples == 1 else setup.text(repeated(camera, setup.noise_samples))
         if setup.condition is not None and (shown := setup.condition(render, camera)) is not None:
-            text = replace(text, control=shown.repeat_interleave(setup.noises, dim=0))
+            text = replace(text, control=shown.repeat_interleave(setup.noise_samples, dim=0))
         t = setup.time(step, len(x), len(setup.prior.alpha_bar), draw("time")).to(setup.device)
         noise = torch.randn(x.shape, generator=draw("noise")).to(x)
         distilled = at_step(setup.loss, step)(setup.prior, x, t, noise, text)
 
-        losses = {
-            name: r.weight(step) * r.loss(render) for name, r in setup.regularisers.items() if r.weight(step)
-        }
+        losses = {name: r.weight(step) * r.loss(render) for name, r in setup.regularisers.items() if r.weight(step)}
         total = distilled.loss + sum(losses.values())
         optimizer.zero_grad(set_to_none=True)
         total.backward()
         norm = nn.utils.clip_grad_norm_(parameters(optimizer), setup.clip or float("inf"))
         check_finite(norm, step, t, camera)
-        set_rate(optimizer, setup.rate(step))
+        set_lr(optimizer, setup.lr(step))
         optimizer.step()
         if setup.student is not None:
             losses["student"] = setup.student.train(x.detach(), text, draw("student"))
@@ -136,10 +134,10 @@ def parameters(optimizer: torch.optim.Optimizer) -> list[Tensor]:
     return [p for group in optimizer.param_groups for p in group["params"]]
 
 
-def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
-    """Each group's learning rate: ``rate`` times the group's ``lr_scale``."""
+def set_lr(optimizer: torch.optim.Optimizer, lr: float) -> None:
+    """Each group's learning rate: ``lr`` times the group's ``lr_scale``."""
     for group in optimizer.param_groups:
-        group["lr"] = rate * group["lr_scale"]
+        group["lr"] = lr * group["lr_scale"]
 
 
 def check_finite(norm: Float[Tensor, ""], step: int, t: Tensor, camera: Camera) -> None:
@@ -150,5 +148,5 @@ def check_finite(norm: Float[Tensor, ""], step: int, t: Tensor, camera: Camera) 
         angles = torch.rad2deg(torch.stack((camera.azimuth, camera.elevation), dim=1)).round().tolist()
         raise NonFinite(
             f"the gradient is not finite at step {step}: t {t.tolist()}, (azimuth, elevation) {angles}; "
-            "lower optimizer.rate or distill.loss.scale, or raise the smallest t (distill.time)"
+            "lower optimizer.lr or distill.loss.scale, or raise the smallest t (distill.time)"
         )

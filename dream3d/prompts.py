@@ -10,7 +10,7 @@ from torch import Tensor
 
 from dream3d.cameras import flatten
 from dream3d.errors import UserError
-from dream3d.types import Camera, ScoreModel, Text
+from dream3d.types import Camera, Conditioning, ScoreModel
 
 FRONT, SIDE, BACK, OVERHEAD = range(4)
 Decay = Sequence[float]
@@ -24,7 +24,7 @@ def from_front(camera: Camera) -> Float[Tensor, " v"]:
 
 
 @dataclass(frozen=True)
-class ViewWords:
+class ViewDependentPrompts:
     """View-dependent prompts (DreamFusion, arXiv 2209.14988, Sec. 3.2). ``{}`` stands for the prompt.
 
     Front is within ``front_within`` degrees of azimuth 0 (to either side), back within ``back_within``
@@ -47,9 +47,7 @@ class ViewWords:
     def __post_init__(self) -> None:
         for name in ("front", "side", "back", "overhead"):
             if "{}" not in getattr(self, name):
-                raise ValueError(
-                    f"views.{name}: got '{getattr(self, name)}', expected {{}} where the prompt goes"
-                )
+                raise ValueError(f"views.{name}: got '{getattr(self, name)}', expected {{}} where the prompt goes")
         if min(self.front_within, self.back_within) < 0 or self.front_within + self.back_within > 180:
             raise ValueError(
                 f"views: got front_within {self.front_within}, back_within {self.back_within} degrees; "
@@ -58,9 +56,7 @@ class ViewWords:
 
     def prompts(self, prompt: str) -> list[str]:
         """The four texts, in the order front, side, back, overhead."""
-        return [
-            template.replace("{}", prompt) for template in (self.front, self.side, self.back, self.overhead)
-        ]
+        return [template.replace("{}", prompt) for template in (self.front, self.side, self.back, self.overhead)]
 
     def facing(self, camera: Camera) -> Int[Tensor, " v"]:
         """Which of the four texts fits each view best."""
@@ -88,7 +84,7 @@ class PerpNeg:
     vanishes where the negative text is right. In front (r = 1 - |azimuth| / 90, 1 at the front) the
     negatives are front with f_fs(r) and side with f_sf(1 - r); behind (r = 2 - |azimuth| / 90, 1 at
     the side) they are side with f_sb(r) and front with f_fsb(r). From overhead the weights are 0.
-    The condition is always the interpolated one (``ViewWords.blend``). Constants are threestudio's.
+    The condition is always the interpolated one (``ViewDependentPrompts.blend``). Constants are threestudio's.
     """
 
     f_fs: Decay = (4.0, 0.5, -2.426)
@@ -96,7 +92,7 @@ class PerpNeg:
     f_sb: Decay = (1.0, 0.5, -0.606)
     f_fsb: Decay = (1.0, 0.5, 0.967)
 
-    def negatives(self, camera: Camera, views: ViewWords) -> tuple[Int[Tensor, "v 2"], Float[Tensor, "v 2"]]:
+    def negatives(self, camera: Camera, views: ViewDependentPrompts) -> tuple[Int[Tensor, "v 2"], Float[Tensor, "v 2"]]:
         """(which texts, their weights <= 0) of each view."""
         angle = from_front(camera) / 90
         ahead = (angle < 1)[:, None]
@@ -116,8 +112,8 @@ def decay(f: Decay, r: Float[Tensor, " v"]) -> Float[Tensor, " v"]:
     return a * torch.exp(-b * r) + c
 
 
-class Table:
-    """Every text a run needs, embedded once; called with cameras it gives their ``Text``.
+class PromptEmbeddings:
+    """Every text a run needs, embedded once; called with cameras it gives their ``Conditioning``.
 
     Args:
         prior: embeds the texts. One that is told the camera (``needs_view_words`` False) gets the
@@ -125,8 +121,8 @@ class Table:
         prompt, negative: what to make; what to avoid, which takes the place of the empty null prompt.
         views: the view words, None for the plain prompt everywhere.
         perp_neg: None for off; needs ``views``.
-        contrast: CSD's negative prompt or SDS-Bridge's source prompt (``Text.contrast``).
-        debias: a prompt for each of the four views in place of one for all (``priors/debias.py``).
+        contrast: CSD's negative prompt or SDS-Bridge's source prompt (``Conditioning.contrast``).
+        debias: a prompt for each of the four views in place of one for all (``priors/addons/debias.py``).
 
     ``notes`` says what was changed. Raises:
         UserError: the prompt is empty, or ``perp_neg`` or ``debias`` comes without ``views``.
@@ -137,7 +133,7 @@ class Table:
         prior: ScoreModel,
         prompt: str,
         negative: str = "",
-        views: ViewWords | None = None,
+        views: ViewDependentPrompts | None = None,
         *,
         perp_neg: PerpNeg | None = None,
         contrast: str | None = None,
@@ -162,7 +158,7 @@ class Table:
         self.texts, self.null = embedded[: len(self.prompts)], embedded[len(self.prompts)]
         self.contrast = None if contrast is None else embedded[-1]
 
-    def __call__(self, camera: Camera) -> Text:
+    def __call__(self, camera: Camera) -> Conditioning:
         """One row a view."""
         v = len(camera)
         null, contrast = self._repeated(self.null, v), None
@@ -171,15 +167,15 @@ class Table:
         plain = self._repeated(self.texts[-1], v)
         told = flatten(camera).to(self.texts.device)
         if self.views is None:
-            return Text(plain, null, told, contrast=contrast)
+            return Conditioning(plain, null, told, contrast=contrast)
         if self.perp_neg is None:
-            return Text(self._view_texts(self.views, camera), null, told, plain=plain, contrast=contrast)
+            return Conditioning(self._view_texts(self.views, camera), null, told, plain=plain, contrast=contrast)
         which, weights = self.perp_neg.negatives(camera, self.views)
         cond = mixed(self.views.blend(camera), self.texts[:4])
         negatives = self.texts[which.to(self.texts.device)]
-        return Text(cond, null, told, negatives, weights.to(cond), plain=plain, contrast=contrast)
+        return Conditioning(cond, null, told, negatives, weights.to(cond), plain=plain, contrast=contrast)
 
-    def _view_texts(self, views: ViewWords, camera: Camera) -> Float[Tensor, "v ..."]:
+    def _view_texts(self, views: ViewDependentPrompts, camera: Camera) -> Float[Tensor, "v ..."]:
         if views.interpolate:
             return mixed(views.blend(camera), self.texts[:4])
         return self.texts[views.facing(camera).to(self.texts.device)]

@@ -27,9 +27,7 @@ class Linear:
 
     def __post_init__(self) -> None:
         if self.finish <= self.begin:
-            raise ValueError(
-                f"schedule: got begin {self.begin}, finish {self.finish}; expected finish > begin"
-            )
+            raise ValueError(f"schedule: got begin {self.begin}, finish {self.finish}; expected finish > begin")
 
     def progress(self, step: int) -> float:
         """0 before ``begin``, 1 after ``finish``."""

@@ -26,12 +26,13 @@ from torch import Tensor
 
 __all__ = [
     "Camera",
+    "Conditioning",
     "Distilled",
-    "EpsSet",
     "Explicit",
     "Field",
     "Image",
     "Mesh",
+    "NoisePrediction",
     "Rays",
     "Render",
     "Samples",
@@ -39,7 +40,6 @@ __all__ = [
     "ScoreModel",
     "SignedGrid",
     "Surface",
-    "Text",
 ]
 
 Schedule = Callable[[int], float]
@@ -153,7 +153,7 @@ class SignedGrid:
     ``nodes`` are where the corners are, offsets included; ``spacing`` is the size of the lattice's cubes.
     ``cells`` are tetrahedra (4 corners) or cubes (8, the number's bits 4, 2 and 1 being x, y and z): all that
     the surface runs through, and maybe others. ``deviation`` is there for FlexiCubes: of every vertex, how
-    unevenly far the crossings are that it is the mean of (``mesh/flexicubes.py``).
+    unevenly far the crossings are that it is the mean of (``geometry/flexicubes.py``).
     """
 
     nodes: Float[Tensor, "n 3"]
@@ -184,7 +184,7 @@ class Mesh:
 
 
 @dataclass(frozen=True)
-class Text:
+class Conditioning:
     """Embedded prompts for a batch, one row an image: condition, null, and per-image negatives.
 
     ``negatives`` and ``weights`` (k per image) are those of Perp-Neg (arXiv 2304.04968), else None.
@@ -207,7 +207,7 @@ class Text:
 
 
 @dataclass(frozen=True)
-class EpsSet:
+class NoisePrediction:
     """Noise predictions of one batched call of a prior; all detached, shaped like x_t."""
 
     cond: Float[Tensor, "b *d"]
@@ -271,13 +271,13 @@ class ScoreModel(Protocol):
     resolution: int
 
     def embed(self, prompts: list[str]) -> Float[Tensor, "b ..."]:
-        """Text embeddings, run once a prompt (``prompts.Table`` caches them)."""
+        """Text embeddings, run once a prompt (``prompts.PromptEmbeddings`` caches them)."""
         ...
 
     def encode(self, image: Image, background: Float[Tensor, "#b #h #w 3"]) -> Float[Tensor, "b *d"]:
         """A rendered image to the space of x, with gradient."""
         ...
 
-    def eps(self, x_t: Float[Tensor, "b *d"], t: Int[Tensor, " b"], text: Text) -> EpsSet:
+    def eps(self, x_t: Float[Tensor, "b *d"], t: Int[Tensor, " b"], text: Conditioning) -> NoisePrediction:
         """Noise predictions, without gradient."""
         ...

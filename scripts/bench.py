@@ -24,9 +24,9 @@ from bench_gpu import gpu, skipped
 from bench_renderer import against_dense
 from bench_steps import methods, step_and_prior, trained
 
-from dream3d.build import build
-from dream3d.compose import composed
+from dream3d.cli.overrides import composed
 from dream3d.report.manifest import PACKAGES, commit, cores, cpu_name, versions
+from dream3d.run.build import build
 
 ROOT = Path(__file__).parents[1]
 SCHEMA = 1
@@ -90,9 +90,7 @@ def rounded(value: Any) -> Any:
 
 
 def main(words: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=ROOT / "docs/bench.json")
     parser.add_argument("--full", action="store_true", help="also run the default command from start to end")
     parser.add_argument("--quick", action="store_true", help="two rounds of everything, to try the script")

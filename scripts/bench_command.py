@@ -22,7 +22,7 @@ def imports(rounds: int) -> dict[str, float]:
     jobs = {
         "python": "pass",
         "command line": "import dream3d.__main__",
-        "everything": "import dream3d.stages",
+        "everything": "import dream3d.run.stages",
     }
     return {
         name: min(seconds(lambda _, code=code: run_python("-c", code), i) for i in range(rounds))
@@ -37,7 +37,5 @@ def whole_run(words: Sequence[str]) -> dict[str, Any]:
         command = ["-m", "dream3d", *words, f"out={out}"]
         total = seconds(lambda _: run_python(*command), 0)
         facts = json.loads((out / "run.json").read_text())
-    kept = {
-        key: facts[key] for key in ("stages", "peak_memory", "peak_gpu_memory", "accelerators", "warnings")
-    }
+    kept = {key: facts[key] for key in ("stages", "peak_memory", "peak_gpu_memory", "accelerators", "warnings")}
     return {"words": list(words), "seconds": total, **kept}

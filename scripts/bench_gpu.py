@@ -15,11 +15,11 @@ from bench_timer import Job, interleaved, ratio, timing
 from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
 from transformers import CLIPTextConfig, CLIPTextModel
 
-from dream3d.build import build
-from dream3d.compose import composed
+from dream3d.cli.overrides import composed
 from dream3d.optimize import Setup
 from dream3d.priors.mini.pipeline import word_tokenizer
 from dream3d.render import composite
+from dream3d.run.build import build
 from dream3d.types import Image, Samples
 
 WORDS = ["a", "corgi", "front", "side", "back", "overhead", "view"]
@@ -68,7 +68,7 @@ def stable_diffusion(folder: Path, size: Size = FULL) -> Path:
 
 def encode_job(setup: Setup) -> Job:
     """The VAE's encoder alone, on pictures of a step's size."""
-    pixels = torch.rand(setup.views, setup.size, setup.size, 3, device=setup.device)
+    pixels = torch.rand(setup.batch_size, setup.size, setup.size, 3, device=setup.device)
     image = Image(pixels, torch.ones_like(pixels[..., :1]))
     black = torch.zeros(1, 1, 1, 3, device=setup.device)
 
@@ -127,9 +127,7 @@ def skipped(reason: str) -> dict[str, str]:
     return {"skipped": reason}
 
 
-def figures(
-    device: str, rounds: int, train: int, size: Size = FULL, words: Sequence[str] = ()
-) -> dict[str, Any]:
+def figures(device: str, rounds: int, train: int, size: Size = FULL, words: Sequence[str] = ()) -> dict[str, Any]:
     """SDS and VSD at every size of the renders, and the accelerated twins."""
     runs: dict[str, Any] = {}
     twins: dict[str, Any] = {}

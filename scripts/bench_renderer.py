@@ -40,7 +40,7 @@ class DenseVoxels(nn.Module):
 
 def against_dense(setup: Setup, rounds: int, voxels: int = 100) -> dict[str, Any]:
     """Rays a second, forward and backward."""
-    camera = setup.camera.sample(setup.views, setup.size, generator(0, 1, "camera")).to(setup.device)
+    camera = setup.camera.sample(setup.batch_size, setup.size, generator(0, 1, "camera")).to(setup.device)
     dense = DenseVoxels(voxels).to(setup.device)
     field, renderer = setup.fields[0], setup.renderers[0]
 
@@ -56,8 +56,7 @@ def against_dense(setup: Setup, rounds: int, voxels: int = 100) -> dict[str, Any
     times = interleaved({"default field": ours, "dense voxels": theirs}, rounds, warmup=1)
     rays = len(camera) * camera.height * camera.width
     result: dict[str, Any] = {
-        name: {**dataclasses.asdict(timing(t)), "rays per second": rays / timing(t).median}
-        for name, t in times.items()
+        name: {**dataclasses.asdict(timing(t)), "rays per second": rays / timing(t).median} for name, t in times.items()
     }
     return {
         **result,

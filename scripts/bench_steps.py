@@ -11,8 +11,8 @@ from bench_timer import Job, interleaved, ratio, timing
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from dream3d import config as configuration
 from dream3d.optimize import Setup, optimize
+from dream3d.run import config as configuration
 from dream3d.seeding import generator
 
 
@@ -40,7 +40,7 @@ def step_job(setup: Setup, rounds: int, steps: int) -> Job:
 
 def prior_job(setup: Setup) -> Job:
     """The prior alone: noise predictions of cond and null for the views of a step."""
-    camera = setup.camera.sample(setup.views, setup.size, generator(0, 0, "camera")).to(setup.device)
+    camera = setup.camera.sample(setup.batch_size, setup.size, generator(0, 0, "camera")).to(setup.device)
     with torch.no_grad():
         image = setup.renderers[0](setup.fields[0], camera).image
         x = setup.prior.encode(image, torch.ones(1, 1, 1, 3, device=setup.device))
@@ -67,7 +67,11 @@ def with_loss(setup: Setup, config: DictConfig, name: str) -> Setup:
     root = OmegaConf.create({"steps": config.steps})
     root.distill = OmegaConf.load(Path(configuration.folder()) / f"distill/{name}.yaml")
     distill = root.distill
-    changes = {"loss": instantiate(distill.loss), "time": instantiate(distill.time), "noises": distill.noises}
+    changes = {
+        "loss": instantiate(distill.loss),
+        "time": instantiate(distill.time),
+        "noise_samples": distill.noise_samples,
+    }
     if distill.student is not None:
         changes["prior"] = copy.deepcopy(setup.prior)
         student = instantiate(distill.student)(prior=changes["prior"], generator=generator(0, 0, "student"))
@@ -80,7 +84,4 @@ def methods(setup: Setup, config: DictConfig, rounds: int) -> dict[str, Any]:
     names = sorted(f.stem for f in (configuration.folder() / "distill").glob("*.yaml"))
     jobs = {name: step_job(with_loss(setup, config, name), rounds, config.steps) for name in names}
     times = interleaved(jobs, rounds, warmup=1)
-    return {
-        name: {**dataclasses.asdict(timing(t)), "over sds": ratio(t, times["sds"])}
-        for name, t in times.items()
-    }
+    return {name: {**dataclasses.asdict(timing(t)), "over sds": ratio(t, times["sds"])} for name, t in times.items()}

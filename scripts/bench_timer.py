@@ -47,9 +47,7 @@ def interleaved(jobs: Mapping[str, Job], rounds: int, warmup: int = 2) -> dict[s
 
 def timing(times: list[float]) -> Timing:
     """Their summary."""
-    low, median, high = torch.tensor(times, dtype=torch.float64).quantile(
-        torch.tensor([0.25, 0.5, 0.75]).double()
-    )
+    low, median, high = torch.tensor(times, dtype=torch.float64).quantile(torch.tensor([0.25, 0.5, 0.75]).double())
     return Timing(float(median), float(low), float(high), sum(times) / len(times), len(times))
 
 

@@ -20,7 +20,7 @@ from dream3d.distill.sds import sds
 from dream3d.distill.vsd import vsd
 from dream3d.distill.weight import sigma_squared
 from dream3d.priors.mixture import Mixture, mixture_eps
-from dream3d.types import Text
+from dream3d.types import Conditioning
 
 MODES = torch.tensor([[-1.5], [1.5]], dtype=torch.float64)
 WIDE = torch.linspace(-2.6, 2.6, 17, dtype=torch.float64)[:, None]  # the same variance as the two modes
@@ -35,7 +35,7 @@ class ParticleStudent:
     particles: Tensor
     bandwidth: float = 0.05
 
-    def eps(self, x_t: Tensor, t: Tensor, text: Text) -> Tensor:
+    def eps(self, x_t: Tensor, t: Tensor, text: Conditioning) -> Tensor:
         modes = self.particles[None].expand(len(x_t), -1, -1)
         return mixture_eps(x_t, PRIOR.alpha_bar[t], modes, self.bandwidth)
 
@@ -45,7 +45,7 @@ def paths(name: str, particles: int = 256, steps: int = 500, seed: int = 0) -> T
     draw = torch.Generator().manual_seed(seed)
     x = START + 0.05 * torch.randn(particles, 1, generator=draw, dtype=torch.float64)
     x.requires_grad_()
-    text = Text(*(PRIOR.embed([p]).expand(particles, -1, -1) for p in ("two", "")))
+    text = Conditioning(*(PRIOR.embed([p]).expand(particles, -1, -1) for p in ("two", "")))
     optimizer = torch.optim.Adam([x], lr=RATE)
     history = [x.detach().flatten().clone()]
     for step in range(steps):

@@ -35,9 +35,7 @@ def sampled(mini: Mini, prompts: list[str], seed: int) -> tuple[torch.Tensor, to
     """A picture a prompt from a random camera (guidance 3, 30 steps), and the azimuths asked for."""
     generator = torch.Generator().manual_seed(seed)
     camera = flatten(Orbit().sample(len(prompts), 64, generator))
-    pictures = [
-        ddim(mini, prompts[i : i + 8], camera[i : i + 8], generator) for i in range(0, len(prompts), 8)
-    ]
+    pictures = [ddim(mini, prompts[i : i + 8], camera[i : i + 8], generator) for i in range(0, len(prompts), 8)]
     return torch.cat(pictures), torch.atan2(camera[:, 3], camera[:, 11])
 
 
@@ -82,9 +80,7 @@ def nearest_view(views: Views, concept: str, picture: torch.Tensor) -> tuple[flo
     return best, closest, azimuth
 
 
-def turned(
-    views: Views, concepts: list[str], rgba: torch.Tensor, azimuth: torch.Tensor
-) -> list[float | None]:
+def turned(views: Views, concepts: list[str], rgba: torch.Tensor, azimuth: torch.Tensor) -> list[float | None]:
     """How far the nearest training view is from the azimuth asked for, in degrees; None: symmetric."""
     symmetric = {c["concept"] for c in views.cards if c["symmetric"]}
     found: list[float | None] = []
@@ -104,9 +100,7 @@ def save_pictures(rgba: torch.Tensor, columns: int, file: Path) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("views", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--prior", type=Path, default=Path("dream3d/priors/mini"))

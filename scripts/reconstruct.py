@@ -16,14 +16,14 @@ import torch
 from hydra.utils import instantiate
 
 from dream3d.__main__ import composed
-from dream3d.build import build
 from dream3d.cameras import Orbit
 from dream3d.mesh.clean import inspect
-from dream3d.mesh.load import load_mesh
+from dream3d.mesh.reading import load_mesh
 from dream3d.metrics.iou import mesh_iou
 from dream3d.metrics.psnr import psnr
 from dream3d.optimize import Setup, optimize
 from dream3d.render.reference import Reference
+from dream3d.run.build import build
 from dream3d.seeding import generator
 from dream3d.types import Mesh
 
@@ -69,9 +69,7 @@ def reconstruct(mesh: Path, field: str, overrides: list[str]) -> dict[str, float
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("meshes", type=Path, nargs="+")
     parser.add_argument("--fields", nargs="+", default=["triplane"])
     parser.add_argument("--out", type=Path)

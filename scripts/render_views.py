@@ -61,9 +61,7 @@ def render_round(
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("assets", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--concepts", type=Path, help="json: which names make up a concept (packed datasets)")
@@ -74,9 +72,7 @@ def main() -> None:
     parser.add_argument("--max-models", type=int, help="models a concept (instead of the json's choice)")
     parser.add_argument("--elevation", type=float, nargs=2, default=(-20, 80), help="degrees")
     parser.add_argument("--fov-y", type=float, nargs=2, default=(30, 50), help="degrees")
-    parser.add_argument(
-        "--ambient", type=float, default=AMBIENT, help="share of the light that has no direction"
-    )
+    parser.add_argument("--ambient", type=float, default=AMBIENT, help="share of the light that has no direction")
     args = parser.parse_args()
     if (args.assets / "index.jsonl").exists():
         if args.concepts is None:

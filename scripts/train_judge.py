@@ -38,9 +38,7 @@ class Data:
         self.turned = torch.tensor([not cards[a]["symmetric"] for a in assets])
         camera = np.concatenate([r["camera"][r["group"]] for r in rounds])
         self.azimuth = torch.from_numpy(np.arctan2(camera[:, 3], camera[:, 11]))
-        last_round = np.concatenate(
-            [np.full(len(r["asset"]), i == len(rounds) - 1) for i, r in enumerate(rounds)]
-        )
+        last_round = np.concatenate([np.full(len(r["asset"]), i == len(rounds) - 1) for i, r in enumerate(rounds)])
         of_concept = {c: [a["number"] for a in cards if a["concept"] == c] for c in self.concepts}
         spare = {numbers[-1] for numbers in of_concept.values() if len(numbers) >= 5}
         new_asset = np.isin(assets, list(spare))
@@ -59,9 +57,7 @@ class Data:
         if rng is not None:
             for row, i in enumerate(index):
                 if self.recolor[i] and rng.random() < 0.4:
-                    rgba[row] = recoloured(
-                        self.views[i : i + 1], str(rng.choice(list(COLOURS))), np.array([True])
-                    )[0]
+                    rgba[row] = recoloured(self.views[i : i + 1], str(rng.choice(list(COLOURS))), np.array([True]))[0]
         x = torch.from_numpy(rgba).permute(0, 3, 1, 2) * 2 - 1
         return x if rng is None else roughened(x, rng)
 
@@ -93,9 +89,7 @@ def accuracy(net: JudgeNet, data: Data, index: np.ndarray) -> dict[str, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("views", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--minutes", type=float, default=6)

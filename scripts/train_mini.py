@@ -78,9 +78,7 @@ def loss_of(mini: Mini, batch: Batch, alpha_bar: torch.Tensor, args: argparse.Na
         painted = mini.unet.paint(text, camera)
         if args.stage in ("volumes", "words", "template"):
             return TEMPLATE * template_loss(painted, batch)
-        out = mini.unet(
-            batch.x_t.to(device), batch.t.to(device), text, class_labels=camera, painted=painted
-        ).sample
+        out = mini.unet(batch.x_t.to(device), batch.t.to(device), text, class_labels=camera, painted=painted).sample
     snr = (a / (1 - a).clamp(min=1e-8)).to(device)
     weight = (snr + 1).clamp(max=6) / (snr + 1)
     return (weight * (out.float() - v).square()).mean() + TEMPLATE * template_loss(painted, batch)
@@ -223,9 +221,7 @@ def start(args: argparse.Namespace, views: Views) -> State:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("views", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--minutes", type=float, default=120)

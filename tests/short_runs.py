@@ -3,15 +3,15 @@
 import torch
 from omegaconf import DictConfig
 
-from dream3d.build import build
 from dream3d.optimize import Step, optimize
+from dream3d.run.build import build
 
 SMALL = {"log2_size": 8, "levels": 2, "size": 8, "resolutions": [8], "base": 4, "finest": 8, "resolution": 8}
 
 
 def shrunk(config: DictConfig) -> DictConfig:
     """The same choices with two views of 16 pixels, few samples and a small field."""
-    config.steps, config.views, config.size, config.particles = 2, 2, 16, 1
+    config.steps, config.batch_size, config.size, config.particles = 2, 2, 16, 1
     config.render.samples, config.render.occupancy = 8, 4
     for key, value in SMALL.items():
         if config.field.get(key) is not None:

@@ -49,7 +49,7 @@ def tiny_prior(folder: Path) -> Path:
 
 def without_pictures(monkeypatch: Any) -> None:
     """Leave out the turntable and the viewer: they take longer than all the rest."""
-    monkeypatch.setattr("dream3d.stages.write_pictures", lambda *_: None)
+    monkeypatch.setattr("dream3d.run.stages.write_pictures", lambda *_: None)
 
 
 @contextmanager
@@ -64,9 +64,9 @@ def interruptible() -> Iterator[None]:
 
 def stopped_after(monkeypatch: Any, words: Sequence[str], steps: int) -> int:
     """The run with Ctrl-C pressed in its step ``steps``; the exit code."""
-    import dream3d.stages
+    import dream3d.run.stages
 
-    scalars = dream3d.stages.scalars
+    scalars = dream3d.run.stages.scalars
 
     def noted(step):
         if step.step == steps - 1:
@@ -74,7 +74,7 @@ def stopped_after(monkeypatch: Any, words: Sequence[str], steps: int) -> int:
         return scalars(step)
 
     with interruptible(), monkeypatch.context() as patch:
-        patch.setattr("dream3d.stages.scalars", noted)
+        patch.setattr("dream3d.run.stages.scalars", noted)
         return command(words)
 
 

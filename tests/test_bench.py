@@ -86,7 +86,7 @@ def test_dense_voxels_absorb_as_beer_lambert_says(script: dict[str, Any]) -> Non
 
 def test_the_gpu_bench_runs_with_a_small_model_on_the_cpu(script: dict[str, Any]) -> None:
     bench = runpy.run_path(str(SCRIPTS / "bench_gpu.py"))
-    small = ["render.samples=8", "render.occupancy=4", "field.log2_size=8", "field.levels=2", "views=1"]
+    small = ["render.samples=8", "render.occupancy=4", "field.log2_size=8", "field.levels=2", "batch_size=1"]
     size = bench["Size"](width=40, groups=8, latents=8, renders=(16,))
     found = bench["figures"]("cpu", rounds=1, train=1, size=size, words=small)
     assert list(found["runs"]) == ["dreamfusion 16", "prolificdreamer 16"]

@@ -15,14 +15,12 @@ from omegaconf import OmegaConf
 from scenes import sphere
 from short_runs import sound, two_steps
 
-from dream3d.compose import composed
+from dream3d.cli.overrides import composed
 
 CONF = Path(__file__).parents[1] / "conf"
 FILES = sorted(str(f.relative_to(CONF)) for f in CONF.rglob("*.yaml"))
 DEFAULTS = OmegaConf.load(CONF / "config.yaml").defaults
-GROUPS = sorted(
-    str(key) for item in DEFAULTS if OmegaConf.is_dict(item) for key in item if (CONF / str(key)).is_dir()
-)
+GROUPS = sorted(str(key) for item in DEFAULTS if OmegaConf.is_dict(item) for key in item if (CONF / str(key)).is_dir())
 MEMBERS = {g: sorted(f.stem for f in (CONF / g).glob("*.yaml")) for g in GROUPS}
 EXPERIMENTS = MEMBERS.pop("experiment")
 LEAVES = [f"{group}/{name}.yaml" for group, names in MEMBERS.items() for name in names]
@@ -154,9 +152,7 @@ def test_experiments_keep_their_papers_noise_range(name: str) -> None:
 def test_every_choice_runs(i: int, mini: Path) -> None:
     """The i-th member of every group together, so that each member is in at least one run."""
     chosen = {g: names[i % len(names)] for g, names in MEMBERS.items() if g not in APART}
-    config = composed(
-        ["prior=folder", f"prior.path={mini}", "prompt=a corgi", *map("=".join, chosen.items())]
-    )
+    config = composed(["prior=folder", f"prior.path={mini}", "prompt=a corgi", *map("=".join, chosen.items())])
     if config.shading.get("normals") == "none":  # regularisers may need them
         config.shading.normals = "finite"
     assert sound(two_steps(config)), chosen

@@ -10,9 +10,7 @@ from packaging.version import Version
 
 ROOT = Path(__file__).parents[1]
 CONSTRAINTS = dict(
-    line.split("==")
-    for line in (ROOT / "constraints.txt").read_text().splitlines()
-    if line and line[0] != "#"
+    line.split("==") for line in (ROOT / "constraints.txt").read_text().splitlines() if line and line[0] != "#"
 )
 PINNED = {name.lower().replace("_", "-"): Version(version) for name, version in CONSTRAINTS.items()}
 

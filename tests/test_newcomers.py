@@ -8,8 +8,8 @@ import tiny
 import torch
 from short_runs import sound, two_steps
 
-from dream3d import config as configuration
-from dream3d.compose import composed
+from dream3d.cli.overrides import composed
+from dream3d.run import config as configuration
 
 CONF = Path(__file__).parents[1] / "conf"
 
@@ -17,7 +17,7 @@ LOSS = '''
 """Half of SDS, for the test."""
 
 from dream3d.distill.guidance import guided
-from dream3d.distill.noise import q_sample
+from dream3d.diffusion import q_sample
 from dream3d.distill.surrogate import distilled
 
 
@@ -32,8 +32,8 @@ loss:
   _partial_: true
   scale: 3.0
   share: {_target_: dream3d.schedule.Linear, start: 0.5, end: 0.1, finish: 100}
-time: {_target_: dream3d.distill.noise.TimeRange, min: 0.1, max: 0.9, per_batch: false}
-noises: 1
+time: {_target_: dream3d.distill.timesteps.UniformTimesteps, min: 0.1, max: 0.9, per_batch: false}
+noise_samples: 1
 student: null
 """
 FIELD = '''

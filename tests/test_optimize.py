@@ -10,10 +10,10 @@ import torch
 from short_runs import shrunk
 from small_run import rebuild
 
-from dream3d.build import build
 from dream3d.cameras import Orbit
-from dream3d.compose import composed
-from dream3d.optimize import NonFinite, Setup, at_step, check_finite, optimize, repeated, set_rate
+from dream3d.cli.overrides import composed
+from dream3d.optimize import NonFinite, Setup, at_step, check_finite, optimize, repeated, set_lr
+from dream3d.run.build import build
 from dream3d.schedule import Linear
 from dream3d.seeding import generator
 from dream3d.types import Distilled
@@ -50,14 +50,14 @@ def test_particles_take_turns(tmp_path: Path) -> None:
 
 
 def test_several_noises_a_view_are_averaged(setup: Setup) -> None:
-    """The prior sees every view ``noises`` times in a row, with the camera of that view each time."""
+    """The prior sees every view ``noise_samples`` times in a row, with the camera of that view each time."""
     seen = {}
 
     def loss(prior, x, t, noise, text):
         seen.update(x=x, t=t, noise=noise, camera=text.camera)
         return Distilled(x.sum() * 0 + 1, torch.zeros_like(x))
 
-    next(optimize(dataclasses.replace(setup, noises=3, loss=loss), 0, 1))
+    next(optimize(dataclasses.replace(setup, noise_samples=3, loss=loss), 0, 1))
     assert len(seen["x"]) == len(seen["t"]) == len(seen["noise"]) == len(seen["camera"]) == 6
     assert torch.equal(seen["x"][0], seen["x"][2]) and not torch.equal(seen["x"][0], seen["x"][3])
     assert torch.equal(seen["camera"][3], seen["camera"][5])
@@ -77,7 +77,7 @@ def test_schedules_among_a_losss_knobs_become_numbers() -> None:
 def test_every_group_has_its_share_of_the_rate() -> None:
     a, b = torch.nn.Parameter(torch.zeros(1)), torch.nn.Parameter(torch.zeros(1))
     optimizer = torch.optim.Adam([{"params": [a], "lr_scale": 1.0}, {"params": [b], "lr_scale": 0.1}])
-    set_rate(optimizer, 0.02)
+    set_lr(optimizer, 0.02)
     assert [g["lr"] for g in optimizer.param_groups] == pytest.approx([0.02, 0.002])
 
 
@@ -86,9 +86,7 @@ def test_a_gradient_that_is_no_number_names_step_t_and_camera(setup: Setup) -> N
         return Distilled(x.sum() * math.nan, torch.zeros_like(x))
 
     before = parameters(setup.fields[0])
-    with pytest.raises(
-        NonFinite, match=r"step 3: t \[\d+, \d+\], \(azimuth, elevation\) \[\[.*lower optimizer"
-    ):
+    with pytest.raises(NonFinite, match=r"step 3: t \[\d+, \d+\], \(azimuth, elevation\) \[\[.*lower optimizer"):
         list(optimize(dataclasses.replace(setup, loss=loss), 3, 4))
     assert torch.equal(before, parameters(setup.fields[0])), "nothing was changed by it"
     camera = Orbit().sample(2, 8, generator(0, 0, "camera"))

@@ -27,7 +27,7 @@ TEST = (
     'pip install -c constraints.txt torch==2.13.0 -e ".[dev]" '
     "&& ruff check . && ruff format --check . && pyright && pytest"
 )
-TINY = ["steps=1", "views=1", "size=16", "threads=1", "device=cpu", "render.samples=16", "render.occupancy=8",
+TINY = ["steps=1", "batch_size=1", "size=16", "threads=1", "device=cpu", "render.samples=16", "render.occupancy=8",
         "mesh.resolution=16", "mesh.size=64", "mesh.faces=200"]  # fmt: skip
 TINY_REFINE = ["refine.steps=1", "refine.size=16"]
 TINY_GRID = ["refine.field.resolution=8"]  # a lattice, where the stage has one
@@ -102,7 +102,7 @@ def test_dream3d_commands_run(line, place, tmp_path, monkeypatch):
 def test_resume_and_export(place, monkeypatch):
     without_pictures(monkeypatch)
     assert ran("dream3d", ["prompt=a corgi", *TINY, f"out={place / 'run'}"], monkeypatch, place) == 0
-    for line in (c for c in COMMANDS if "resume=" in c or "dream3d.export" in c):
+    for line in (c for c in COMMANDS if "resume=" in c or "dream3d.cli.export" in c):
         module, *words = shlex.split(line)[2:]
         words = [w.replace("outputs/<run>", str(place / "run")) for w in words if "resolution=" not in w]
         assert ran(module, words, monkeypatch, place) == 0

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from dream3d.cli.errors import reported
 from dream3d.compare.settings import Request, read
-from dream3d.errors import reported
 
 if TYPE_CHECKING:
     from dream3d.compare.grid import Cell

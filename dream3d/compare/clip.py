@@ -33,12 +33,8 @@ class Clip:
     def texts(self, captions: list[str]) -> Float[Tensor, "n d"]:
         """Embeddings of captions."""
         limit = self.model.config.text_config.max_position_embeddings
-        tokens = self.tokenizer(
-            captions, padding=True, truncation=True, max_length=limit, return_tensors="pt"
-        )
-        return tensor(
-            self.model.get_text_features(input_ids=tokens.input_ids, attention_mask=tokens.attention_mask)
-        )
+        tokens = self.tokenizer(captions, padding=True, truncation=True, max_length=limit, return_tensors="pt")
+        return tensor(self.model.get_text_features(input_ids=tokens.input_ids, attention_mask=tokens.attention_mask))
 
 
 def tensor(output: Any) -> Tensor:
@@ -57,7 +53,6 @@ def load(place: str) -> Clip:
         tokenizer = AutoTokenizer.from_pretrained(place, local_files_only=True)
     except (OSError, ValueError, KeyError) as error:
         raise UserError(
-            f"clip: got '{place}', which is no CLIP on disk; "
-            "give the folder of one in the transformers format"
+            f"clip: got '{place}', which is no CLIP on disk; give the folder of one in the transformers format"
         ) from error
     return Clip(model.eval(), tokenizer)  # pyright: ignore[reportCallIssue, reportAttributeAccessIssue]

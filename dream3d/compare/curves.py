@@ -27,9 +27,7 @@ def binned(steps: Sequence[int], values: Sequence[float], last: int, bins: int =
 def chart(title: str, curves: Mapping[str, Sequence[Array]], last: int, log: bool) -> str:
     """One chart. ``curves``: variant -> a curve (bins,) for each of its runs, already in bins."""
     if log:
-        curves = {
-            name: [np.log10(np.where(c > 0, c, np.nan)) for c in group] for name, group in curves.items()
-        }
+        curves = {name: [np.log10(np.where(c > 0, c, np.nan)) for c in group] for name, group in curves.items()}
     finite = np.concatenate([c[np.isfinite(c)] for group in curves.values() for c in group] or [np.zeros(0)])
     if not len(finite):
         return f"<figure><figcaption>{html.escape(title)}: nothing was logged</figcaption></figure>"

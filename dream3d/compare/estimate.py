@@ -7,13 +7,13 @@ import torch
 from omegaconf import OmegaConf
 from rich.console import Console
 
-from dream3d.build import PriorOf, build
 from dream3d.compare.grid import Cell
-from dream3d.complaints import constructing
 from dream3d.errors import UserError
 from dream3d.optimize import optimize
 from dream3d.report.console import say
 from dream3d.report.manifest import cores, peak_memory
+from dream3d.run.build import PriorOf, build
+from dream3d.run.construction_errors import constructing
 
 STEPS = 3
 """The first warms up and is not counted."""
@@ -59,9 +59,7 @@ def foretell(
     return expected, problems
 
 
-def said(
-    cells: Sequence[Cell], each: Mapping[str, float], expected: Mapping[str, float], workers: int
-) -> str:
+def said(cells: Sequence[Cell], each: Mapping[str, float], expected: Mapping[str, float], workers: int) -> str:
     """The estimate in one line."""
     total = sum(expected.get(cell.variant, 0.0) for cell in cells) / workers
     rates = ", ".join(f"{variant} {seconds:.2g} s" for variant, seconds in sorted(each.items()))

@@ -56,9 +56,7 @@ def sheets(cells: Sequence[Cell], rows: Sequence[Row], pictures: Mapping[Cell, I
     for i, (cell, row) in enumerate(zip(cells, rows, strict=True)):
         name = f"<th>{html.escape(row.variant)}<small>seed {row.seed}</small></th>"
         if cell in pictures:
-            sides = (
-                f"<td><div class='side s{i}' style='--view:{VIEWS // 8 * k}'></div></td>" for k in range(8)
-            )
+            sides = (f"<td><div class='side s{i}' style='--view:{VIEWS // 8 * k}'></div></td>" for k in range(8))
             line = f"<tr>{name}{''.join(sides)}</tr>"
         else:
             reason = html.escape(row.failed or "no pictures")

@@ -18,7 +18,7 @@ def moments(grads: Float[Tensor, "k *d"]) -> tuple[float, float]:
     """
     k = len(grads)
     if k < 2:
-        raise ValueError(f"gradient moments: got {k} samples, expected at least 2; raise noises")
+        raise ValueError(f"gradient moments: got {k} samples, expected at least 2; raise noise_samples")
     flat = grads.double().flatten(1)
     variance = flat.var(dim=0).mean()
     signal = flat.mean(dim=0).square().mean() - variance / k
@@ -27,11 +27,11 @@ def moments(grads: Float[Tensor, "k *d"]) -> tuple[float, float]:
 
 @torch.no_grad()
 def gradient_moments(
-    setup: Setup, step: int, fractions: Sequence[float], noises: int, views: int = 2
+    setup: Setup, step: int, fractions: Sequence[float], noise_samples: int, views: int = 2
 ) -> list[tuple[float, float]]:
     """``moments`` of the loss's gradient with respect to x, for each t = fraction * T, mean over views.
 
-    x is the first field from cameras that are the same for all runs. Memory as a step with ``noises`` views.
+    x is the first field from cameras that are the same for all runs. Memory as a step with ``noise_samples`` views.
     """
     camera = setup.camera.sample(views, setup.size, generator(0, 0, "moments camera")).to(setup.device)
     field, renderer = setup.fields[0], setup.renderers[0]
@@ -41,11 +41,11 @@ def gradient_moments(
         normals, shading = setup.shading(step, one, generator(0, i, "moments shading"))
         render = renderer(field, one, generator(0, i, "moments march"), normals=normals, shading=shading)
         background = setup.backgrounds[0](render.rays, generator(0, i, "moments background"))
-        x = setup.prior.encode(render.image, background).repeat_interleave(noises, dim=0)
-        text = setup.text(repeated(one, noises))
+        x = setup.prior.encode(render.image, background).repeat_interleave(noise_samples, dim=0)
+        text = setup.text(repeated(one, noise_samples))
         noise = torch.randn(x.shape, generator=generator(0, i, "moments noise")).to(x)
         for row, fraction in enumerate(fractions):
-            t = torch.full((noises,), int(fraction * len(setup.prior.alpha_bar)), device=x.device)
+            t = torch.full((noise_samples,), int(fraction * len(setup.prior.alpha_bar)), device=x.device)
             grad = at_step(setup.loss, step)(setup.prior, x, t, noise, text).grad
             found[row] += torch.tensor(moments(grad)) / views
     return [(signal, variance) for signal, variance in found.tolist()]

@@ -2,7 +2,7 @@
 
 The random draws of a run depend on (seed, step, stream) alone (``seeding.py``), so cells with one seed see
 the same initial field, cameras, backgrounds and noise. Timesteps are drawn from the loss's own range, so
-with ``time=shared`` every cell gets the range (and the number of noises) of the base configuration.
+with ``time=shared`` every cell gets the range (and the number of noise_samples) of the base configuration.
 """
 
 import hashlib
@@ -15,11 +15,11 @@ from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf
 
-from dream3d import config as configuration
+from dream3d.cli.overrides import composed
 from dream3d.compare.settings import Request, plain, prompts
-from dream3d.compose import composed
 from dream3d.errors import UserError
-from dream3d.folder import saved_settings, slug
+from dream3d.run import config as configuration
+from dream3d.run.directory import saved_settings, slug
 
 PLACE = ("out", "resume")
 """Settings that say where a run is, not what it is."""
@@ -71,7 +71,7 @@ NOTHING = "compared"
 
 def share_time(config: DictConfig, base: DictConfig, chosen: Mapping[str, Any]) -> None:
     """Timesteps and noises per view as in the base configuration, unless they are what is varied."""
-    for name in ("time", "noises"):
+    for name in ("time", "noise_samples"):
         if not any(key.startswith(f"distill.{name}") for key in chosen):
             config.distill[name] = OmegaConf.masked_copy(base.distill, [name])[name]
 
@@ -113,9 +113,7 @@ def axes(request: Request) -> dict[str, list[Any]]:
         raise UserError(f"values: got {given} for axis={keys}, expected one list of values for each axis")
     found: dict[str, list[Any]] = dict(request.axes)
     for key, row in zip(keys, rows, strict=True):
-        found[key] = (
-            members(key) if row is None else [plain(v) for v in row] if isinstance(row, list) else [row]
-        )
+        found[key] = members(key) if row is None else [plain(v) for v in row] if isinstance(row, list) else [row]
     for key, values in found.items():
         if not values or len({str(v) for v in values}) < len(values):
             raise UserError(f"{key}: got {values}, expected different values to compare")

@@ -76,9 +76,7 @@ def write_plan(
     return plan, sum(bool(share(cells, i, workers)) for i in range(workers))
 
 
-def launch(
-    cells: Sequence[Cell], settings: Settings, words: Sequence[str], expected: Mapping[str, float]
-) -> None:
+def launch(cells: Sequence[Cell], settings: Settings, words: Sequence[str], expected: Mapping[str, float]) -> None:
     """Run the cells in ``workers_of(settings, words)`` jobs of Hydra's launcher and wait for them."""
     check_launcher(words)
     plan, workers = write_plan(cells, settings, expected, workers_of(settings, words))

@@ -106,7 +106,7 @@ def conditions(report: Report) -> str:
         f"{m['cpu']}, {m['cores']} cores a process, {m['gpu'] or 'no GPU'}, torch {m['torch']}"
         for m in report["machines"]
     }
-    budget = f"{length['steps']} steps of {length['views']} views of {length['size']} x {length['size']}"
+    budget = f"{length['steps']} steps of {length['batch_size']} views of {length['size']} x {length['size']}"
     return f"{len(cells)} runs of {budget}, on {' and '.join(sorted(machines))}.{failed}"
 
 

@@ -9,22 +9,23 @@ from typing import Any
 import torch
 from omegaconf import OmegaConf
 
-from dream3d import checkpoint, stages
-from dream3d.build import PriorOf, build, restore
 from dream3d.compare.gradient import gradient_moments
 from dream3d.compare.grid import Cell
 from dream3d.compare.settings import Settings
 from dream3d.compare.views import exported, mesh_file, round_views, write_views
-from dream3d.complaints import constructing
 from dream3d.errors import UserError
-from dream3d.folder import slug
+from dream3d.geometry.surface_sampling import surface_points
 from dream3d.mesh.clean import inspect
-from dream3d.mesh.load import load_mesh
-from dream3d.metrics.chamfer import chamfer, f_score, surface_points
+from dream3d.mesh.reading import load_mesh
+from dream3d.metrics.chamfer import chamfer, f_score
 from dream3d.metrics.diversity import diversity
 from dream3d.metrics.iou import mesh_occupancy, volume_iou
 from dream3d.metrics.janus import pixel_features
 from dream3d.metrics.saturation import opacity, saturation
+from dream3d.run import checkpoint, stages
+from dream3d.run.build import PriorOf, build, restore
+from dream3d.run.construction_errors import constructing
+from dream3d.run.directory import slug
 from dream3d.seeding import generator
 from dream3d.types import Mesh
 
@@ -123,7 +124,7 @@ def field_values(cell: Cell, settings: Settings, prior_of: PriorOf) -> Values:
             "fog": opacity(image).fog,
             "saturation": saturation(image),
         }
-        pairs = gradient_moments(setup, cell.settings["steps"] - 1, settings.noise_at, settings.noises)
+        pairs = gradient_moments(setup, cell.settings["steps"] - 1, settings.noise_at, settings.noise_samples)
     except (UserError, ValueError) as error:
         return dict.fromkeys(names, " ".join(str(error).split()))
     if pairs:

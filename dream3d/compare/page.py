@@ -84,8 +84,7 @@ def table_html(entries: Mapping[str, Mapping[str, Entry]], shown: Sequence[Colum
     once in the head where a variant failed altogether."""
     failed = {v: reason for v, row in entries.items() if (reason := one_reason(list(row.values())))}
     heads = (
-        f"<th>{html.escape(v)}{f'<small>{html.escape(failed[v])}</small>' if v in failed else ''}</th>"
-        for v in entries
+        f"<th>{html.escape(v)}{f'<small>{html.escape(failed[v])}</small>' if v in failed else ''}</th>" for v in entries
     )
     lines = [f"<tr><th></th>{''.join(heads)}</tr>"]
     for column in shown:

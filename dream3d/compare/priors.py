@@ -9,7 +9,7 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
-from dream3d.build import build_prior
+from dream3d.run.build import build_prior
 
 
 class Priors:

@@ -18,9 +18,7 @@ class Progress:
         name: in front of each line.
     """
 
-    def __init__(
-        self, console: Console, cells: Sequence[Cell], expected: Mapping[str, float], name: str = ""
-    ) -> None:
+    def __init__(self, console: Console, cells: Sequence[Cell], expected: Mapping[str, float], name: str = "") -> None:
         self.console, self.total, self.expected, self.name = console, len(cells), expected, name
         self.count, self.left = 0, sum(map(self._share, cells))
         self._spent = self._foretold = 0.0

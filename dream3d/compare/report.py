@@ -26,9 +26,7 @@ def write_report(cells: Sequence[Cell], settings: Settings, words: Sequence[str]
     """Write the three files from what there is. Returns index.html."""
     folder = Path(settings.out).expanduser()
     folder.mkdir(parents=True, exist_ok=True)
-    pictures = {
-        cell: read_views(f) for cell in cells if done(cell) and (f := cell.measures / "views.png").is_file()
-    }
+    pictures = {cell: read_views(f) for cell in cells if done(cell) and (f := cell.measures / "views.png").is_file()}
     rows = gathered(cells, settings, pictures)
     shown = columns(settings.noise_at)
     entries = table(rows, shown)
@@ -91,7 +89,7 @@ def content(
 def made(cells: Sequence[Cell], settings: Settings) -> dict[str, Any]:
     """What else report.json holds: the kinds of prompts of a benchmark, how long the runs were, and the
     machines that made them."""
-    lengths = {key: sorted({cell.settings[key] for cell in cells}) for key in ("steps", "views", "size")}
+    lengths = {key: sorted({cell.settings[key] for cell in cells}) for key in ("steps", "batch_size", "size")}
     machines = {json.dumps(machine(cell)) for cell in cells if (cell.folder / "run.json").is_file()}
     return {"groups": groups(settings), "runs": lengths, "machines": list(map(json.loads, sorted(machines)))}
 

@@ -14,8 +14,8 @@ from hydra.errors import HydraException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from dream3d import config as configuration
 from dream3d.errors import UserError
+from dream3d.run import config as configuration
 
 LAUNCHER = "hydra"
 
@@ -38,7 +38,7 @@ class Settings:
     clip: str | None = None
     reference: str | None = None
     noise_at: list[float] = field(default_factory=list)
-    noises: int = 8
+    noise_samples: int = 8
     picture: int = 128
     run: list[str] = field(default_factory=list)
 
@@ -56,9 +56,7 @@ class Request:
 
 def read(words: Sequence[str]) -> Request:
     """Take a command apart. Raises UserError with got, expected, fix."""
-    own = OmegaConf.merge(
-        OmegaConf.structured(Settings), OmegaConf.load(configuration.folder() / "compare.yaml")
-    )
+    own = OmegaConf.merge(OmegaConf.structured(Settings), OmegaConf.load(configuration.folder() / "compare.yaml"))
     rest, launcher, axes = [], [], {}
     for word in words:
         key, equals, _ = word.partition("=")
@@ -106,19 +104,15 @@ def check(settings: Settings) -> None:
     if settings.time not in ("shared", "own"):
         raise UserError(f"time: got '{settings.time}', expected shared or own")
     if not settings.seeds or len(set(settings.seeds)) < len(settings.seeds) or min(settings.seeds) < 0:
-        raise UserError(
-            f"seeds: got {settings.seeds}, expected different whole numbers >= 0, as seeds=[0,1,2]"
-        )
-    for name, least in (("workers", 1), ("noises", 2), ("picture", 16)):
+        raise UserError(f"seeds: got {settings.seeds}, expected different whole numbers >= 0, as seeds=[0,1,2]")
+    for name, least in (("workers", 1), ("noise_samples", 2), ("picture", 16)):
         given = getattr(settings, name)
         if given is not None and given < least:
             raise UserError(f"{name}: got {given}, expected a whole number >= {least}")
     if any(not 0 <= u < 1 for u in settings.noise_at):
         raise UserError(f"noise_at: got {settings.noise_at}, expected fractions of T in [0, 1)")
     if settings.reference is not None and not Path(settings.reference).expanduser().exists():
-        raise UserError(
-            f"reference: got '{settings.reference}', which does not exist; give a mesh file or a folder"
-        )
+        raise UserError(f"reference: got '{settings.reference}', which does not exist; give a mesh file or a folder")
 
 
 def prompts(settings: Settings) -> list[str]:
@@ -129,9 +123,7 @@ def prompts(settings: Settings) -> list[str]:
         found += lines(Path(settings.prompt_file).expanduser())
     found += [prompt for group in groups(settings).values() for prompt in group]
     if not found:
-        raise UserError(
-            'prompt: got an empty text, expected a description; say prompt="a corgi" or benchmark=mini40'
-        )
+        raise UserError('prompt: got an empty text, expected a description; say prompt="a corgi" or benchmark=mini40')
     return list(dict.fromkeys(found))
 
 

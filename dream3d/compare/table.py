@@ -45,9 +45,7 @@ class Entry:
 COLUMNS = (
     Column("seconds_per_step", "time per step", "s", "low", "wall clock of the optimisation over its steps"),
     Column("seconds", "time in all", "s", "low", "loading, steps, mesh and pictures"),
-    Column(
-        "peak_memory", "peak memory", "MiB", "low", "of the whole process (prior included) while the run ran"
-    ),
+    Column("peak_memory", "peak memory", "MiB", "low", "of the whole process (prior included) while the run ran"),
     Column(
         "judge_precision",
         "judge R-precision",
@@ -67,9 +65,7 @@ COLUMNS = (
         "0: one front; 1: it repeats round the object (natural symmetry too)",
     ),
     Column("diversity", "diversity over seeds", "", "", "RMS pixel difference between seeds, 8 sides"),
-    Column(
-        "particle_diversity", "diversity over particles", "", "", "the same between the particles of a run"
-    ),
+    Column("particle_diversity", "diversity over particles", "", "", "the same between the particles of a run"),
     Column("chamfer", "Chamfer to reference", "", "low", "half the sum of mean nearest distances, unit ball"),
     Column("f_score", "F-score to reference", "", "high", "at 0.05 of the unit ball's radius"),
     Column("iou", "volume IoU with reference", "", "high", "64 cells a side"),
@@ -80,9 +76,7 @@ COLUMNS = (
         "",
         "median over steps, before clipping; scales differ between losses",
     ),
-    Column(
-        "gradient_variance", "gradient variance", "", "", "over noise at fixed x, per element, mean over t"
-    ),
+    Column("gradient_variance", "gradient variance", "", "", "over noise at fixed x, per element, mean over t"),
     Column("saturation", "saturation", "", "", "mean HSV saturation of the field's solid pixels"),
     Column("opacity", "opacity", "", "", "mean alpha of the field from 8 sides"),
     Column("fog", "fog", "", "low", "share of pixels that are neither clear nor solid"),
@@ -102,9 +96,7 @@ def columns(noise_at: Sequence[float]) -> list[Column]:
 def table(rows: Sequence[Row], columns: Sequence[Column]) -> dict[str, dict[str, Entry]]:
     """variant -> column -> Entry."""
     variants = list(dict.fromkeys(row.variant for row in rows))
-    found = {
-        v: {c.name: entry([r for r in rows if r.variant == v], c.name) for c in columns} for v in variants
-    }
+    found = {v: {c.name: entry([r for r in rows if r.variant == v], c.name) for c in columns} for v in variants}
     for column in columns:
         winner = best({v: found[v][column.name] for v in variants}, column.better)
         if winner is not None:
@@ -133,8 +125,5 @@ def best(entries: Mapping[str, Entry], better: str) -> str | None:
     sign = 1 if better == "high" else -1
     winner = max(known, key=lambda v: sign * (known[v].mean or 0.0))
     first = known.pop(winner)
-    gaps = (
-        (sign * ((first.mean or 0) - (e.mean or 0)), max(first.spread or 0, e.spread or 0))
-        for e in known.values()
-    )
+    gaps = ((sign * ((first.mean or 0) - (e.mean or 0)), max(first.spread or 0, e.spread or 0)) for e in known.values())
     return winner if all(gap > spread for gap, spread in gaps) else None

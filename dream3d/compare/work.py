@@ -10,16 +10,16 @@ from pathlib import Path
 from omegaconf import OmegaConf
 from rich.console import Console
 
-from dream3d import checkpoint, stages
-from dream3d.build import PriorOf
 from dream3d.compare.grid import PLACE, Cell, resolved
 from dream3d.compare.measure import measure
 from dream3d.compare.progress import Progress
 from dream3d.compare.settings import Settings
 from dream3d.compare.views import mesh_file
 from dream3d.errors import UserError
-from dream3d.folder import saved_settings
 from dream3d.report.files import replacing
+from dream3d.run import checkpoint, stages
+from dream3d.run.build import PriorOf
+from dream3d.run.directory import saved_settings
 
 
 def work(cells: Sequence[Cell], settings: Settings, prior_of: PriorOf, progress: Progress) -> None:

@@ -1,4 +1,4 @@
-"""Timesteps that fall with the step instead of being drawn; interchangeable with ``noise.TimeRange``."""
+"""Timesteps that fall with the step instead of being drawn; interchangeable with ``noise.UniformTimesteps``."""
 
 import math
 from dataclasses import dataclass

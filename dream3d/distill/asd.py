@@ -6,11 +6,12 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from dream3d.diffusion import q_sample
 from dream3d.distill.guidance import alone, guided
-from dream3d.distill.noise import q_sample, row_generators
 from dream3d.distill.surrogate import distilled
+from dream3d.distill.timesteps import row_generators
 from dream3d.distill.weight import Weight, weigh
-from dream3d.types import Distilled, ScoreModel, Text
+from dream3d.types import Conditioning, Distilled, ScoreModel
 
 
 def asd(
@@ -18,7 +19,7 @@ def asd(
     x: Float[Tensor, "b *d"],
     t: Int[Tensor, " b"],
     noise: Float[Tensor, "b *d"],
-    text: Text,
+    text: Conditioning,
     *,
     scale: float,
     weight: Weight,

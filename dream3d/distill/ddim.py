@@ -6,21 +6,7 @@ from itertools import pairwise
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from dream3d.distill.noise import alpha_sigma
-
-FLOOR = 1e-4
-"""Smallest divisor: schedules that end in pure noise have alpha = 0 there, where x0 is anyone's guess."""
-
-
-def predict_x0(
-    x_t: Float[Tensor, "b *d"],
-    eps: Float[Tensor, "b *d"],
-    t: Int[Tensor, " b"],
-    alpha_bar: Float[Tensor, " T"],
-) -> Float[Tensor, "b *d"]:
-    """``(x_t - sigma_t eps) / alpha_t`` (Eq. 9)."""
-    alpha, sigma = alpha_sigma(alpha_bar, t, x_t)
-    return (x_t - sigma * eps) / alpha.clamp(min=FLOOR)
+from dream3d.diffusion import alpha_sigma, predict_x0
 
 
 def ddim_step(

@@ -6,10 +6,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from dream3d.types import EpsSet, Text
+from dream3d.types import Conditioning, NoisePrediction
 
 
-def guided(eps: EpsSet, scale: float, rescale: float = 0.0) -> Float[Tensor, "b *d"]:
+def guided(eps: NoisePrediction, scale: float, rescale: float = 0.0) -> Float[Tensor, "b *d"]:
     """``null + scale (delta + perp)`` with ``delta = cond - null`` (arXiv 2207.12598; s = 1: plain cond).
 
     ``perp`` is Perp-Neg's sum where the set holds negatives, else 0. ``rescale`` > 0 pulls the
@@ -51,7 +51,7 @@ def rescaled(
     return (share * factor + 1 - share) * result
 
 
-def alone(text: Text, embedding: Float[Tensor, "b ..."]) -> Text:
+def alone(text: Conditioning, embedding: Float[Tensor, "b ..."]) -> Conditioning:
     """The text with one embedding as both cond and null: a prior that sees one and the same tensor
-    in both places need run its network once. The prediction is then ``EpsSet.cond``."""
+    in both places need run its network once. The prediction is then ``NoisePrediction.cond``."""
     return replace(text, cond=embedding, null=embedding, negatives=None, weights=None)

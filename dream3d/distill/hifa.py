@@ -6,12 +6,11 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from dream3d.distill.ddim import FLOOR, predict_x0
+from dream3d.diffusion import FLOOR, alpha_sigma, predict_x0, q_sample
 from dream3d.distill.guidance import guided
-from dream3d.distill.noise import alpha_sigma, q_sample
 from dream3d.distill.surrogate import distilled
 from dream3d.distill.weight import Weight, weigh
-from dream3d.types import Distilled, ScoreModel, Text
+from dream3d.types import Conditioning, Distilled, ScoreModel
 
 
 @runtime_checkable
@@ -28,7 +27,7 @@ def hifa(
     x: Float[Tensor, "b *d"],
     t: Int[Tensor, " b"],
     noise: Float[Tensor, "b *d"],
-    text: Text,
+    text: Conditioning,
     *,
     scale: float,
     weight: Weight,
@@ -53,9 +52,7 @@ def hifa(
     return distilled(x, weigh(grad, weight, prior.alpha_bar, t))
 
 
-def image_residual(
-    prior: Decoder, x: Float[Tensor, "b *d"], x0_hat: Float[Tensor, "b *d"]
-) -> Float[Tensor, "b *d"]:
+def image_residual(prior: Decoder, x: Float[Tensor, "b *d"], x0_hat: Float[Tensor, "b *d"]) -> Float[Tensor, "b *d"]:
     """``J_D(x)^T (D(x) - D(x0_hat))``: the gradient of half the squared distance of the images."""
     with torch.enable_grad():
         leaf = x.detach().requires_grad_()

@@ -5,12 +5,12 @@ import math
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from dream3d.diffusion import q_sample
 from dream3d.distill.ddim import ddim_step, ddim_walk
 from dream3d.distill.guidance import alone, guided
-from dream3d.distill.noise import q_sample
 from dream3d.distill.surrogate import distilled
 from dream3d.distill.weight import Weight, weigh
-from dream3d.types import Distilled, ScoreModel, Text
+from dream3d.types import Conditioning, Distilled, ScoreModel
 
 
 def ism(
@@ -18,7 +18,7 @@ def ism(
     x: Float[Tensor, "b *d"],
     t: Int[Tensor, " b"],
     noise: Float[Tensor, "b *d"],
-    text: Text,
+    text: Conditioning,
     *,
     scale: float,
     weight: Weight,

@@ -3,12 +3,11 @@
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from dream3d.distill.ddim import predict_x0
+from dream3d.diffusion import predict_x0, q_sample
 from dream3d.distill.guidance import guided, rescaled
-from dream3d.distill.noise import q_sample
 from dream3d.distill.surrogate import distilled
 from dream3d.distill.weight import Weight, weigh
-from dream3d.types import Distilled, ScoreModel, Text
+from dream3d.types import Conditioning, Distilled, ScoreModel
 
 
 def mvdream(
@@ -16,7 +15,7 @@ def mvdream(
     x: Float[Tensor, "b *d"],
     t: Int[Tensor, " b"],
     noise: Float[Tensor, "b *d"],
-    text: Text,
+    text: Conditioning,
     *,
     scale: float,
     weight: Weight,

@@ -6,12 +6,13 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from dream3d.distill.ddim import FLOOR, ddim_step, predict_x0
+from dream3d.diffusion import FLOOR, alpha_sigma, predict_x0, q_sample
+from dream3d.distill.ddim import ddim_step
 from dream3d.distill.guidance import guided
-from dream3d.distill.noise import alpha_sigma, q_sample, row_generators
 from dream3d.distill.surrogate import distilled
+from dream3d.distill.timesteps import row_generators
 from dream3d.distill.weight import Weight, weigh
-from dream3d.types import Distilled, ScoreModel, Text
+from dream3d.types import Conditioning, Distilled, ScoreModel
 
 
 def sdi(
@@ -19,7 +20,7 @@ def sdi(
     x: Float[Tensor, "b *d"],
     t: Int[Tensor, " b"],
     noise: Float[Tensor, "b *d"],
-    text: Text,
+    text: Conditioning,
     *,
     scale: float,
     weight: Weight,
@@ -45,7 +46,7 @@ def invert(
     x: Float[Tensor, "b *d"],
     t: Int[Tensor, " b"],
     noise: Float[Tensor, "b *d"],
-    text: Text,
+    text: Conditioning,
     *,
     scale: float,
     steps: int,

@@ -5,11 +5,11 @@ import math
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from dream3d.diffusion import q_sample
 from dream3d.distill.guidance import guided
-from dream3d.distill.noise import q_sample
 from dream3d.distill.surrogate import distilled
 from dream3d.distill.weight import Weight, weigh
-from dream3d.types import Distilled, ScoreModel, Text
+from dream3d.types import Conditioning, Distilled, ScoreModel
 
 
 def sds(
@@ -17,7 +17,7 @@ def sds(
     x: Float[Tensor, "b *d"],
     t: Int[Tensor, " b"],
     noise: Float[Tensor, "b *d"],
-    text: Text,
+    text: Conditioning,
     *,
     scale: float,
     weight: Weight,

@@ -5,12 +5,11 @@ import math
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from dream3d.distill.ddim import FLOOR
+from dream3d.diffusion import FLOOR, alpha_sigma
 from dream3d.distill.guidance import guided
-from dream3d.distill.noise import alpha_sigma
 from dream3d.distill.surrogate import distilled
 from dream3d.distill.weight import Weight, weigh
-from dream3d.types import Distilled, ScoreModel, Text
+from dream3d.types import Conditioning, Distilled, ScoreModel
 
 
 def sjc(
@@ -18,7 +17,7 @@ def sjc(
     x: Float[Tensor, "b *d"],
     t: Int[Tensor, " b"],
     noise: Float[Tensor, "b *d"],
-    text: Text,
+    text: Conditioning,
     *,
     scale: float,
     weight: Weight,
@@ -41,7 +40,7 @@ def sjc_raw(
     x: Float[Tensor, "b *d"],
     t: Int[Tensor, " b"],
     noise: Float[Tensor, "b *d"],
-    text: Text,
+    text: Conditioning,
     *,
     scale: float,
     weight: Weight,
@@ -53,7 +52,7 @@ def sjc_raw(
 
 
 def _denoise(
-    prior: ScoreModel, x: Tensor, t: Tensor, noise: Tensor, text: Text, *, scale: float
+    prior: ScoreModel, x: Tensor, t: Tensor, noise: Tensor, text: Conditioning, *, scale: float
 ) -> tuple[Tensor, Tensor, Tensor]:
     """z, s and D(z, s); the network sees ``z / sqrt(1 + s^2)``, which is x_t."""
     alpha, sigma = alpha_sigma(prior.alpha_bar, t, x)

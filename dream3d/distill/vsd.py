@@ -6,18 +6,18 @@ from typing import Protocol, runtime_checkable
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from dream3d.diffusion import q_sample
 from dream3d.distill.guidance import guided
-from dream3d.distill.noise import q_sample
 from dream3d.distill.surrogate import distilled
 from dream3d.distill.weight import Weight, weigh
-from dream3d.types import Distilled, ScoreModel, Text
+from dream3d.types import Conditioning, Distilled, ScoreModel
 
 
 @runtime_checkable
 class StudentScore(Protocol):
     """Predicts the noise in noised renders of the particles; ``priors/lora.py`` trains one."""
 
-    def eps(self, x_t: Float[Tensor, "b *d"], t: Int[Tensor, " b"], text: Text) -> Float[Tensor, "b *d"]:
+    def eps(self, x_t: Float[Tensor, "b *d"], t: Int[Tensor, " b"], text: Conditioning) -> Float[Tensor, "b *d"]:
         """Noise prediction, without gradient."""
         ...
 
@@ -27,7 +27,7 @@ def vsd(
     x: Float[Tensor, "b *d"],
     t: Int[Tensor, " b"],
     noise: Float[Tensor, "b *d"],
-    text: Text,
+    text: Conditioning,
     *,
     student: StudentScore,
     scale: float,

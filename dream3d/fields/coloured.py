@@ -15,9 +15,7 @@ class Coloured(nn.Module):
     """A surface whose colour is that of ``appearance``, a field, trained at ``colour_scale`` of the rate.
     ``material`` makes a ``Material``, if the surface is to have one. Where the surface is, subclasses say."""
 
-    def __init__(
-        self, appearance: nn.Module, colour_scale: float, material: Callable[[], nn.Module] | None
-    ) -> None:
+    def __init__(self, appearance: nn.Module, colour_scale: float, material: Callable[[], nn.Module] | None) -> None:
         super().__init__()
         self.appearance, self.colour_scale = appearance, colour_scale
         self.material = None if material is None else material()

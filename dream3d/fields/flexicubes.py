@@ -1,7 +1,7 @@
 """A surface that can be moved: signed distances and offsets on a lattice of cubes, and weights in every cube.
 
 FlexiCubes (arXiv 2308.05371): the weights say where in its cube a vertex of the surface is, so that sharp
-edges and flat sides need no finer lattice. Distances, offsets and colour are as for ``Tets``.
+edges and flat sides need no finer lattice. Distances, offsets and colour are as for ``DMTet``.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from dream3d.fields.lattice import crossed, cubes
 from dream3d.fields.movable import Distance, Movable
-from dream3d.mesh.flexicubes import Weights, flexicubes
+from dream3d.geometry.flexicubes import Weights, flexicubes
+from dream3d.geometry.lattice import crossed, cubes
 from dream3d.types import Mesh, SignedGrid
 
 

@@ -114,9 +114,7 @@ def _tinycudann(shape: Pyramid) -> Any:
     return tinycudann.Encoding(3, config, dtype=torch.float32)
 
 
-def hash_tinycudann(
-    params: Float[Tensor, " p"], x: Float[Tensor, "n 3"], shape: Pyramid
-) -> Float[Tensor, "n d"]:
+def hash_tinycudann(params: Float[Tensor, " p"], x: Float[Tensor, "n 3"], shape: Pyramid) -> Float[Tensor, "n d"]:
     """The twin of ``hash_torch`` by tinycudann, on CUDA."""
     return functional_call(_tinycudann(shape), {"params": params}, (x,))
 

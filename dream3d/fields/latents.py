@@ -1,7 +1,7 @@
 """Fields whose colours are a VAE's latents, and how they are seen in RGB.
 
 Latent-NeRF (arXiv 2211.07600, Sec. 3.1 and 3.3) and SJC (arXiv 2212.00774) render latents, so that no VAE
-runs in a step. An affine map takes latents to RGB (``priors/latents.py`` fits it to the prior's VAE):
+runs in a step. An affine map takes latents to RGB (``priors/latent_rgb.py`` fits it to the prior's VAE):
 previews and meshes go through it, and refinement in RGB starts from it and trains it on.
 """
 

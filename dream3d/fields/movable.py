@@ -19,7 +19,7 @@ Distance = Callable[[Tensor], Tensor]
 
 
 class Movable(Coloured):
-    """Nodes with trainable signed distances and offsets, and an appearance; ``Tets`` and ``FlexiCubes`` make
+    """Nodes with trainable signed distances and offsets, and an appearance; ``DMTet`` and ``FlexiCubes`` make
     a mesh of them.
 
     Distances are learned in units of ``spacing``, so that one rate fits all resolutions; nodes move at most
@@ -56,9 +56,7 @@ class Movable(Coloured):
     def distances(self) -> Float[Tensor, " n"]:
         """In units of ``spacing``: free numbers plus what the coarser grids say (trilinear)."""
         extent = 1 + self.spacing
-        where = (self.nodes / extent)[None, None, None].flip(
-            -1
-        )  # grid_sample counts x, y, z from the last axis
+        where = (self.nodes / extent)[None, None, None].flip(-1)  # grid_sample counts x, y, z from the last axis
         total = self.sdf
         for grid in self.coarse:
             total = total + F.grid_sample(grid, where, align_corners=True)[0, 0, 0, 0]

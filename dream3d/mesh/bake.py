@@ -11,9 +11,9 @@ from jaxtyping import Bool, Float, Int
 from scipy import ndimage
 from torch import Tensor, nn
 
+from dream3d.geometry.normals import vertex_normals
 from dream3d.mesh.clean import welded
 from dream3d.mesh.colour import visible_colour
-from dream3d.mesh.normals import vertex_normals
 from dream3d.mesh.texels import rasterise
 from dream3d.render.reference import texture_at
 from dream3d.types import Field, Mesh
@@ -43,9 +43,7 @@ def bake(
         raise ValueError(f"mesh.size: got {size}, expected at least 16 texels a side")
 
     def colour(point: Tensor, normal: Tensor) -> Tensor:
-        return visible_colour(
-            field, point, normal, outside=outside, inside=inside, samples=samples, chunk=chunk
-        )
+        return visible_colour(field, point, normal, outside=outside, inside=inside, samples=samples, chunk=chunk)
 
     baked = replace(mesh, texture=painted(mesh, size, 3, colour))
     material = getattr(field, "material", None)
@@ -88,9 +86,7 @@ def dilate(texture: Float[Tensor, "h w c"], covered: Bool[Tensor, "h w"]) -> Flo
     """Every texel that is not covered gets the colour of the nearest one that is (exact distances)."""
     if not covered.any():
         raise ValueError("dilate: got no covered texel, expected at least 1; the atlas is empty")
-    nearest: Any = ndimage.distance_transform_edt(
-        ~covered.numpy(), return_distances=False, return_indices=True
-    )
+    nearest: Any = ndimage.distance_transform_edt(~covered.numpy(), return_distances=False, return_indices=True)
     row, column = torch.from_numpy(nearest).long()
     return texture[row, column]
 

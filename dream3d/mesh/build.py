@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from dream3d.geometry.normals import vertex_normals
 from dream3d.mesh.bake import bake
 from dream3d.mesh.clean import Report, clean, inspect
 from dream3d.mesh.colour import visible_colour
 from dream3d.mesh.export import FORMATS, TEXTURED, export
-from dream3d.mesh.extract import find_level, isosurface, sample
-from dream3d.mesh.normals import vertex_normals
+from dream3d.mesh.extract import find_isovalue, isosurface, sample
 from dream3d.mesh.unwrap import atlas_of
 from dream3d.types import Explicit, Field, Mesh
 
@@ -21,7 +21,7 @@ def to_mesh(
     field: Field,
     *,
     resolution: int = 128,
-    level: float | int | str = "auto",
+    isovalue: float | int | str = "auto",
     refine: int = 5,
     share: float | int = 0.02,
     smoothing: int = 3,
@@ -47,7 +47,7 @@ def to_mesh(
         kept = on_cpu(ready) if grid is None else None
     else:
         grid = sample(field, resolution=resolution, chunk=chunk)
-        raw = isosurface(field, grid, find_level(grid, level), refine=refine, chunk=chunk)
+        raw = isosurface(field, grid, find_isovalue(grid, isovalue), refine=refine, chunk=chunk)
     mesh = clean(raw, share=share, smoothing=smoothing, faces=faces) if kept is None else kept
     assert mesh.normals is not None
     colours = visible_colour(
@@ -76,7 +76,7 @@ class Build:
     """The knobs of mesh making; ``conf/mesh/default.yaml`` says what each does."""
 
     resolution: int = 128
-    level: float | int | str = "auto"
+    isovalue: float | int | str = "auto"
     refine: int = 5
     share: float | int = 0.02
     smoothing: int = 3
@@ -103,7 +103,7 @@ class Build:
         return to_mesh(
             field,
             resolution=self.resolution,
-            level=self.level,
+            isovalue=self.isovalue,
             refine=self.refine,
             share=self.share,
             smoothing=self.smoothing,

@@ -62,9 +62,7 @@ def _check_texture(path: Path, loaded: trimesh.Trimesh, mesh: Mesh) -> None:
         raise BadFile(f"{path.name}: got texture colours up to {difference}/255 off, expected the same bytes")
     error = np.abs(np.asarray(visual.uv)[loaded.faces] - mesh.uv.numpy()[mesh.faces.numpy()]).max()
     if error > TOLERANCE:
-        raise BadFile(
-            f"{path.name}: got uv up to {error:.3g} off, expected at most {TOLERANCE}; is v turned over?"
-        )
+        raise BadFile(f"{path.name}: got uv up to {error:.3g} off, expected at most {TOLERANCE}; is v turned over?")
 
 
 def _size(mesh: Mesh) -> str:

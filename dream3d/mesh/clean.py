@@ -11,10 +11,10 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
-from dream3d.mesh.crowded import balanced, parted
+from dream3d.geometry.normals import vertex_normals
+from dream3d.geometry.self_intersections import self_intersections
 from dream3d.mesh.holes import fill_holes
-from dream3d.mesh.intersections import self_intersections
-from dream3d.mesh.normals import vertex_normals
+from dream3d.mesh.nonmanifold import balanced, parted
 from dream3d.types import Mesh
 
 
@@ -120,9 +120,7 @@ def decimate(mesh: Mesh, *, faces: int) -> Mesh:
         raise ValueError(f"mesh.faces: got {faces}, expected at least 4")
     if len(mesh.faces) <= faces:
         return mesh
-    simplified = fast_simplification.simplify(
-        mesh.vertices.numpy(), mesh.faces.int().numpy(), target_count=faces
-    )
+    simplified = fast_simplification.simplify(mesh.vertices.numpy(), mesh.faces.int().numpy(), target_count=faces)
     vertices = torch.tensor(simplified[0], dtype=torch.float32)
     return close(Mesh(vertices, torch.tensor(simplified[1], dtype=torch.int64)))
 

@@ -2,7 +2,7 @@
 
 Marching cubes: Lewiner et al. 2003, by scikit-image. It interpolates linearly between grid points,
 which leaves ripples and stairs where the density is not linear; here every vertex is then moved along
-its grid edge to where the field itself crosses the level.
+its grid edge to where the field itself crosses the isovalue.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from scipy import ndimage
 from skimage.measure import marching_cubes
 from torch import Tensor
 
-from dream3d.mesh.level import EmptyField, SolidField, auto_level
+from dream3d.mesh.isovalue import EmptyField, SolidField, auto_isovalue
 from dream3d.mesh.query import density_at
 from dream3d.types import Field, Mesh
 
@@ -57,27 +57,27 @@ def sample(field: Field, *, resolution: int, chunk: int) -> Grid:
     return grid
 
 
-def find_level(grid: Grid, level: float | int | str) -> float:
-    """The density of the surface: ``auto`` (see ``level.py``) or the number that is given.
+def find_isovalue(grid: Grid, isovalue: float | int | str) -> float:
+    """The density of the surface: ``auto`` (see ``isovalue.py``) or the number that is given.
 
     Raises:
         ValueError: neither of the two.
-        EmptyField: nothing is denser than the level.
+        EmptyField: nothing is denser than the isovalue.
         SolidField: the ball is filled up to its border.
     """
-    if isinstance(level, str):
-        if level != "auto":
-            raise ValueError(f"mesh.level: got '{level}', expected auto or a density > 0")
-        found = auto_level(grid.density, grid.spacing)
+    if isinstance(isovalue, str):
+        if isovalue != "auto":
+            raise ValueError(f"mesh.isovalue: got '{isovalue}', expected auto or a density > 0")
+        found = auto_isovalue(grid.density, grid.spacing)
     else:
-        found = float(level)
+        found = float(isovalue)
         if not 0 < found < float("inf"):
-            raise ValueError(f"mesh.level: got {level}, expected auto or a density > 0")
+            raise ValueError(f"mesh.isovalue: got {isovalue}, expected auto or a density > 0")
     densest = float(grid.density.max())
     if densest <= found:
         raise EmptyField(
-            f"EMPTY: got a max density of {densest:.3g}, expected more than mesh.level {found:.3g}; "
-            "lower mesh.level or set it to auto"
+            f"EMPTY: got a max density of {densest:.3g}, expected more than mesh.isovalue {found:.3g}; "
+            "lower mesh.isovalue or set it to auto"
         )
     radius = grid.radius()
     border = (radius <= 1) & (radius > 1 - 1.5 * grid.spacing)
@@ -85,32 +85,32 @@ def find_level(grid: Grid, level: float | int | str) -> float:
     if filled > SOLID:
         raise SolidField(
             f"SOLID: got {filled:.0%} of the unit ball's border above density {found:.3g}, expected empty "
-            "space around an object; raise mesh.level, use regularize=dreamfusion or a lower peak of "
+            "space around an object; raise mesh.isovalue, use regularize=dreamfusion or a lower peak of "
             "field.initial"
         )
     return found
 
 
-def isosurface(field: Field, grid: Grid, level: float, *, refine: int, chunk: int) -> Mesh:
-    """The closed surface ``density = level``, facing outwards; cavities that nobody can see are filled.
+def isosurface(field: Field, grid: Grid, isovalue: float, *, refine: int, chunk: int) -> Mesh:
+    """The closed surface ``density = isovalue``, facing outwards; cavities that nobody can see are filled.
 
     ``refine`` evaluations of the field a vertex move it onto the level set (0: linear interpolation).
     """
-    contrast = _contrast(grid.density, level)
+    contrast = _contrast(grid.density, isovalue)
     labelled: Any = ndimage.label((contrast <= 0).numpy())
     empty = labelled[0]
     contrast[torch.from_numpy((empty != empty[0, 0, 0]) & (empty != 0))] = 0.5
     index, faces, _, _ = marching_cubes(contrast.numpy(), 0.0, gradient_direction="ascent")
     edges = _edges(torch.from_numpy(index.copy()), contrast)
-    crossing = edges.low + _crossing(field, grid, level, edges, refine=refine, chunk=chunk) * edges.along
+    crossing = edges.low + _crossing(field, grid, isovalue, edges, refine=refine, chunk=chunk) * edges.along
     moved = torch.from_numpy(index.copy())
     moved[edges.vertex] = crossing
     return Mesh(grid.points(moved), torch.from_numpy(faces.astype("int64").copy()))
 
 
-def _contrast(density: Tensor, level: float) -> Tensor:
-    """``density / (density + level) - 1/2``: 0 on the surface, in [-1/2, 1/2] whatever the densities."""
-    return density / (density + level) - 0.5
+def _contrast(density: Tensor, isovalue: float) -> Tensor:
+    """``density / (density + isovalue) - 1/2``: 0 on the surface, in [-1/2, 1/2] whatever the densities."""
+    return density / (density + isovalue) - 0.5
 
 
 class _Edges(NamedTuple):
@@ -137,7 +137,7 @@ def _edges(index: Float[Tensor, "v 3"], contrast: Float[Tensor, "n n n"]) -> _Ed
 
 
 def _crossing(
-    field: Field, grid: Grid, level: float, edges: _Edges, *, refine: int, chunk: int
+    field: Field, grid: Grid, isovalue: float, edges: _Edges, *, refine: int, chunk: int
 ) -> Float[Tensor, "k 1"]:
     """Root of the contrast along each edge, as a share of it, by false position and bisection in turns:
     the first is quick on a smooth density, the second sure on a sharp one."""
@@ -146,7 +146,7 @@ def _crossing(
     t = fa / (fa - fb)
     for i in range(refine):
         x = grid.points(edges.low + t[:, None] * edges.along)
-        f = _contrast(density_at(field, x, chunk), level)
+        f = _contrast(density_at(field, x, chunk), isovalue)
         same = f * fa > 0
         fa, fb = torch.where(same, f, fa), torch.where(same, fb, f)
         a, b = torch.where(same, t, a), torch.where(same, b, t)

@@ -38,7 +38,7 @@ def coloured_points(
 
 
 def paint(
-    field: Any, mesh: Mesh, generator: Generator, *, steps: int = 250, batch: int = 8192, rate: float = 0.02
+    field: Any, mesh: Mesh, generator: Generator, *, steps: int = 250, batch: int = 8192, lr: float = 0.02
 ) -> float:
     """Fit the field's colours to the mesh's, near its surface, by Adam on the squared error. Returns the last
     steps' root mean squared error.
@@ -52,7 +52,7 @@ def paint(
     errors: list[Tensor] = []
     for step in range(steps):
         for group in optimizer.param_groups:
-            group["lr"] = rate * group["lr_scale"] * (1 - 0.9 * step / steps)
+            group["lr"] = lr * group["lr_scale"] * (1 - 0.9 * step / steps)
         x, wanted, normal = coloured_points(mesh, batch, generator)
         depth = DEPTH * (2 * torch.rand(batch, 1, generator=generator) - 1)
         got = field.surface((x + depth * normal).to(device)).colour

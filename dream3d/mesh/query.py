@@ -26,9 +26,7 @@ def _chunks(field: Field, x: Float[Tensor, "n 3"], chunk: int) -> Iterator[Tenso
 
 def _finite(values: Tensor, what: str) -> Tensor:
     if not torch.isfinite(values).all():
-        raise ValueError(
-            f"the field's {what} is not finite at some points: training diverged; lower optimizer.rate"
-        )
+        raise ValueError(f"the field's {what} is not finite at some points: training diverged; lower optimizer.lr")
     return values
 
 

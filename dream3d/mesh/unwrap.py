@@ -31,9 +31,7 @@ def unwrap(mesh: Mesh, *, size: int, padding: int) -> Mesh:
         ValueError: a size or padding that cannot work, or no faces.
     """
     if size < 16 or padding < 0:
-        raise ValueError(
-            f"mesh.size, mesh.padding: got {size}, {padding}; expected size >= 16 and padding >= 0"
-        )
+        raise ValueError(f"mesh.size, mesh.padding: got {size}, {padding}; expected size >= 16 and padding >= 0")
     if len(mesh.faces) == 0:
         raise ValueError("unwrap: got a mesh without faces, expected at least 1")
     atlas = xatlas.Atlas()

@@ -82,9 +82,7 @@ def line_crossings(corners: Array, n: int) -> tuple[Array, Array]:
     counts = extent.prod(axis=1)
     face = np.repeat(np.arange(len(corners)), counts)
     within = np.arange(len(face)) - np.repeat(np.cumsum(counts) - counts, counts)
-    line = low[face] + np.stack(
-        (within // np.maximum(extent[face, 1], 1), within % np.maximum(extent[face, 1], 1)), 1
-    )
+    line = low[face] + np.stack((within // np.maximum(extent[face, 1], 1), within % np.maximum(extent[face, 1], 1)), 1)
 
     a, b, c = (flat[face, i] - line for i in range(3))
     weights = np.stack((_cross(b, c), _cross(c, a), _cross(a, b)), axis=1)

@@ -34,9 +34,7 @@ def rotation_repeat(features: Float[Tensor, "n d"], k: int) -> float:
     """
     n = len(features)
     if k < 2 or n % k or n == k:
-        raise ValueError(
-            f"janus: got {n} views for {k} repeats, expected a multiple of {k} above {k}; use 12 views"
-        )
+        raise ValueError(f"janus: got {n} views for {k} repeats, expected a multiple of {k} above {k}; use 12 views")
     centred = features - features.mean(dim=0)
     total = centred.square().sum()
     if _negligible(total, features):

@@ -10,9 +10,7 @@ def psnr(image: Float[Tensor, "b h w c"], reference: Float[Tensor, "b h w c"]) -
     return kornia.metrics.psnr(image, reference, max_val=1.0)
 
 
-def ssim(
-    image: Float[Tensor, "b h w c"], reference: Float[Tensor, "b h w c"], window: int = 11
-) -> Float[Tensor, ""]:
+def ssim(image: Float[Tensor, "b h w c"], reference: Float[Tensor, "b h w c"], window: int = 11) -> Float[Tensor, ""]:
     """Mean structural similarity (Wang et al. 2004) of values in [0, 1], Gaussian windows inside the image.
 
     Raises:

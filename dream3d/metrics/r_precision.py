@@ -9,9 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 
-def cosine_similarity(
-    images: Float[Tensor, "n d"], texts: Float[Tensor, "concepts d"]
-) -> Float[Tensor, "n concepts"]:
+def cosine_similarity(images: Float[Tensor, "n d"], texts: Float[Tensor, "concepts d"]) -> Float[Tensor, "n concepts"]:
     """Of each picture's embedding with each caption's."""
     normalize = torch.nn.functional.normalize
     return normalize(images, dim=-1) @ normalize(texts, dim=-1).T
@@ -48,6 +46,4 @@ def check(similarity: Float[Tensor, "n concepts"], true: Int[Tensor, " n"]) -> N
         got = "no pictures" if n == 0 else f"caption indices from {true.min().item()} to {true.max().item()}"
         raise ValueError(f"r_precision: got {got}, expected at least one picture, indices in [0, {concepts})")
     if torch.isnan(similarity).any():
-        raise ValueError(
-            "r_precision: got NaN among the similarities, expected numbers; check the embeddings"
-        )
+        raise ValueError("r_precision: got NaN among the similarities, expected numbers; check the embeddings")

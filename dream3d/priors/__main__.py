@@ -6,11 +6,11 @@ from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
-from dream3d import config
-from dream3d.priors.completeness import weight_of
-from dream3d.priors.memory import readable
+from dream3d.priors.loading.completeness import weight_of
+from dream3d.priors.loading.memory import readable
+from dream3d.priors.loading.resolve import is_hub_id, on_this_machine
 from dream3d.priors.mini.words import concepts_of
-from dream3d.priors.resolve import is_hub_id, on_this_machine
+from dream3d.run import config
 
 LOADER = "dream3d.priors.pipeline.load"
 
@@ -46,9 +46,7 @@ def main() -> None:
     """Print one line or more a prior."""
     for name, places in named_priors(config.folder()).items():
         sys.stdout.write(line(name, places) + "\n")
-    sys.stdout.write(
-        "prior=folder prior.path=<folder> takes any other text-to-image folder as diffusers saves it\n"
-    )
+    sys.stdout.write("prior=folder prior.path=<folder> takes any other text-to-image folder as diffusers saves it\n")
 
 
 if __name__ == "__main__":

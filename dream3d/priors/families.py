@@ -1,7 +1,7 @@
 """How each family of networks is told its text and called. One small class a family.
 
 ``embed`` gives one tensor a prompt (``text.pack``); ``call`` runs the network on a batch and
-returns its raw output, shaped like x. What the output means is ``parametrise.py``'s business.
+returns its raw output, shaped like x. What the output means is ``prediction_type.py``'s business.
 """
 
 import math
@@ -15,7 +15,7 @@ from torch import Tensor
 
 from dream3d.errors import UserError
 from dream3d.priors import text
-from dream3d.priors.components import TOKENIZERS, Components
+from dream3d.priors.loading.components import TOKENIZERS, Components
 from dream3d.priors.mini import words
 from dream3d.priors.mini.network import MiniUNet
 
@@ -50,9 +50,7 @@ class Family(Protocol):
         ...
 
 
-def told_guidance(
-    guidance: float, width: int | None, x: Float[Tensor, "b c h w"]
-) -> dict[str, Float[Tensor, "b k"]]:
+def told_guidance(guidance: float, width: int | None, x: Float[Tensor, "b c h w"]) -> dict[str, Float[Tensor, "b k"]]:
     """What a consistency model distilled from guided sampling is told (LCM, arXiv 2310.04378, Sec. 4.2).
 
     ``w = guidance - 1`` (1: plain conditional), as sines and cosines of ``1000 w 10000^(-i / (n - 1))``,
@@ -140,9 +138,7 @@ class Sdxl:
 
     def embed(self, prompts: Sequence[str]) -> Float[Tensor, "b l c"]:
         first, _ = text.clip_penultimate(self.parts["text_encoder"], self.parts["tokenizer"], prompts)
-        second, pooled = text.clip_penultimate(
-            self.parts["text_encoder_2"], self.parts["tokenizer_2"], prompts
-        )
+        second, pooled = text.clip_penultimate(self.parts["text_encoder_2"], self.parts["tokenizer_2"], prompts)
         packed = text.pack(torch.cat((first, second), dim=-1), pooled)
         if self.zeros_for_empty:
             packed[[not prompt for prompt in prompts]] = 0
@@ -175,9 +171,7 @@ class Sd3:
 
     def embed(self, prompts: Sequence[str]) -> Float[Tensor, "b l c"]:
         first, pooled = text.clip_penultimate(self.parts["text_encoder"], self.parts["tokenizer"], prompts)
-        second, pooled_2 = text.clip_penultimate(
-            self.parts["text_encoder_2"], self.parts["tokenizer_2"], prompts
-        )
+        second, pooled_2 = text.clip_penultimate(self.parts["text_encoder_2"], self.parts["tokenizer_2"], prompts)
         clip = torch.cat((first, second), dim=-1)
         clip = torch.nn.functional.pad(clip, (0, self.width - clip.shape[-1]))
         if "text_encoder_3" in self.parts:
@@ -210,9 +204,7 @@ class Flux:
         hidden = text.t5(
             self.parts["text_encoder_2"], self.parts["tokenizer_2"], prompts, T5_LENGTH["flux"], masked=False
         )
-        return text.pack(
-            hidden, text.clip_pooled(self.parts["text_encoder"], self.parts["tokenizer"], prompts)
-        )
+        return text.pack(hidden, text.clip_pooled(self.parts["text_encoder"], self.parts["tokenizer"], prompts))
 
     def call(
         self, network: Any, x: Tensor, t: Tensor, embedding: Tensor, camera: Tensor | None
@@ -223,9 +215,7 @@ class Flux:
         row, column = torch.meshgrid(torch.arange(h), torch.arange(w), indexing="ij")
         places = torch.stack((torch.zeros_like(row), row, column), dim=-1).flatten(0, 1).to(x)
         guidance = x.new_full((len(x),), self.guidance) if network.config.guidance_embeds else None
-        out = network(
-            patches, hidden, pooled, t / 1000, places, places.new_zeros(hidden.shape[1], 3), guidance
-        ).sample
+        out = network(patches, hidden, pooled, t / 1000, places, places.new_zeros(hidden.shape[1], 3), guidance).sample
         return torch.nn.functional.pixel_shuffle(out.transpose(1, 2).unflatten(2, (h, w)), 2)
 
 

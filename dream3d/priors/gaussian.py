@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from dream3d.types import EpsSet, Image, Text
+from dream3d.types import Conditioning, Image, NoisePrediction
 
 
 def cosine_alpha_bar(timesteps: int = 1000) -> Float[Tensor, " T"]:
@@ -55,12 +55,12 @@ class Gaussian:
         """The image over the background, channels first."""
         return image.over(background).permute(0, 3, 1, 2)
 
-    def eps(self, x_t: Float[Tensor, "b *d"], t: Int[Tensor, " b"], text: Text) -> EpsSet:
+    def eps(self, x_t: Float[Tensor, "b *d"], t: Int[Tensor, " b"], text: Conditioning) -> NoisePrediction:
         """Exact predictions for cond, null and the negatives."""
         abar = self.alpha_bar[t]
         predict = [gaussian_eps(x_t, abar, mean, self.std) for mean in (text.cond, text.null)]
         if text.negatives is None:
-            return EpsSet(*predict)
+            return NoisePrediction(*predict)
         k = text.negatives.shape[1]
         away = [gaussian_eps(x_t, abar, text.negatives[:, i], self.std) for i in range(k)]
-        return EpsSet(*predict, negatives=torch.stack(away, dim=1), weights=text.weights)
+        return NoisePrediction(*predict, negatives=torch.stack(away, dim=1), weights=text.weights)

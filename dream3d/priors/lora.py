@@ -15,7 +15,7 @@ from peft import LoraConfig, inject_adapter_in_model
 from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import Generator, Tensor, nn
 
-from dream3d.types import Text
+from dream3d.types import Conditioning
 
 TIME_EMBEDDINGS = ("time_embedding", "time_text_embed", "embed_in")
 ATTENTION = ("to_q", "to_k", "to_v", "to_out", "to_out.0")
@@ -67,7 +67,7 @@ class LoraStudent:
         prior: whose network is adapted in place; its own answers do not change.
         generator: draws the initial weights.
         rank: of the adapters, on every Linear whose name ends in one of ``targets``.
-        rate, warmup: AdamW's learning rate, reached linearly in ``warmup`` updates.
+        lr, warmup: AdamW's learning rate, reached linearly in ``warmup`` updates.
         target: what the loss compares, "epsilon" or "v_prediction" (arXiv 2202.00512).
         camera_dropout: probability that an image's camera is hidden (set to zeros).
         updates: optimiser steps per call of ``train``.
@@ -82,7 +82,7 @@ class LoraStudent:
         *,
         rank: int = 4,
         targets: Sequence[str] = ATTENTION,
-        rate: float = 1e-4,
+        lr: float = 1e-4,
         warmup: int = 500,
         target: str = "epsilon",
         camera_dropout: float = 0.1,
@@ -91,7 +91,7 @@ class LoraStudent:
         if target not in ("epsilon", "v_prediction"):
             raise ValueError(f"student.target: got '{target}', expected epsilon or v_prediction; choose one")
         self.prior, self.target, self.updates = prior, target, updates
-        self.rate, self.warmup, self.camera_dropout = rate, warmup, camera_dropout
+        self.lr, self.warmup, self.camera_dropout = lr, warmup, camera_dropout
         self.step = 0
         prior.unet.requires_grad_(False)
         self.adapters = inject(prior.unet, rank, targets, generator)
@@ -100,17 +100,17 @@ class LoraStudent:
         self.camera = CameraEmbedding(widths[-1], generator).to(next(prior.unet.parameters()).device)
         self.lora = {k: p for k, p in prior.unet.named_parameters() if ".student." in k}
         trained = [*self.lora.values(), *self.camera.parameters()]
-        self.optimizer = torch.optim.AdamW(trained, lr=rate)
+        self.optimizer = torch.optim.AdamW(trained, lr=lr)
         self._switch(False)
 
     @torch.no_grad()
-    def eps(self, x_t: Float[Tensor, "b *d"], t: Int[Tensor, " b"], text: Text) -> Float[Tensor, "b *d"]:
+    def eps(self, x_t: Float[Tensor, "b *d"], t: Int[Tensor, " b"], text: Conditioning) -> Float[Tensor, "b *d"]:
         """Noise prediction in one pass, unguided, without gradient."""
         with self._on(camera_of(text, x_t)) as camera:
             out = self.prior.predict(x_t, t, plain(text), camera)
         return self.prior.to_eps(out, x_t, t)
 
-    def train(self, x: Float[Tensor, "b *d"], text: Text, generator: Generator) -> Float[Tensor, ""]:
+    def train(self, x: Float[Tensor, "b *d"], text: Conditioning, generator: Generator) -> Float[Tensor, ""]:
         """``updates`` steps on ``E ||target_hat - target||^2``, t uniform on all of [0, T); the last loss."""
         b, timesteps = len(x), len(self.prior.alpha_bar)
         loss = x.new_zeros(())
@@ -123,7 +123,7 @@ class LoraStudent:
                 loss = self._error(x.detach(), t, noise, plain(text), camera)
                 loss.backward()  # here, because parameters of a switched-off adapter get no gradient
             for group in self.optimizer.param_groups:
-                group["lr"] = self.rate * min(1.0, (self.step + 1) / max(1, self.warmup))
+                group["lr"] = self.lr * min(1.0, (self.step + 1) / max(1, self.warmup))
             self.optimizer.step()
             self.step += 1
         return loss.detach()
@@ -209,16 +209,14 @@ def time_embedding(unet: nn.Module) -> nn.Module:
         module = getattr(unet, name, None)
         if isinstance(module, nn.Module):
             return module
-    raise ValueError(
-        f"student: got a {type(unet).__name__}, expected a network with one of {TIME_EMBEDDINGS}"
-    )
+    raise ValueError(f"student: got a {type(unet).__name__}, expected a network with one of {TIME_EMBEDDINGS}")
 
 
-def plain(text: Text) -> Tensor:
+def plain(text: Conditioning) -> Tensor:
     """The prompt without view words, where the prior is not told the camera."""
     return text.cond if text.plain is None else text.plain
 
 
-def camera_of(text: Text, x: Tensor) -> Tensor:
+def camera_of(text: Conditioning, x: Tensor) -> Tensor:
     """The cameras, or zeros (no camera given)."""
     return x.new_zeros(len(x), 17) if text.camera is None else text.camera.to(x.device)

@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from dream3d.priors.gaussian import cosine_alpha_bar
-from dream3d.types import EpsSet, Image, Text
+from dream3d.types import Conditioning, Image, NoisePrediction
 
 
 def mixture_eps(
@@ -63,12 +63,12 @@ class Mixture:
         """The image over the background, channels first."""
         return image.over(background).permute(0, 3, 1, 2)
 
-    def eps(self, x_t: Float[Tensor, "b *d"], t: Int[Tensor, " b"], text: Text) -> EpsSet:
+    def eps(self, x_t: Float[Tensor, "b *d"], t: Int[Tensor, " b"], text: Conditioning) -> NoisePrediction:
         """Exact predictions for cond, null and the negatives."""
         abar = self.alpha_bar[t]
         cond, null = (mixture_eps(x_t, abar, m, self.std, self.shares) for m in (text.cond, text.null))
         if text.negatives is None:
-            return EpsSet(cond, null)
+            return NoisePrediction(cond, null)
         k = text.negatives.shape[1]
         away = [mixture_eps(x_t, abar, text.negatives[:, i], self.std, self.shares) for i in range(k)]
-        return EpsSet(cond, null, negatives=torch.stack(away, dim=1), weights=text.weights)
+        return NoisePrediction(cond, null, negatives=torch.stack(away, dim=1), weights=text.weights)

@@ -8,23 +8,24 @@ import torch
 from jaxtyping import Float, Int
 from torch import Generator, Tensor
 
-from dream3d.priors import parametrise
-from dream3d.priors.addons import add_files
-from dream3d.priors.components import ENCODERS
-from dream3d.priors.control import Control, load_control
-from dream3d.priors.dtypes import cast_vae, chosen_dtype
+from dream3d import diffusion
+from dream3d.priors import prediction_type
+from dream3d.priors.addons.controlnet import Control, load_control
+from dream3d.priors.addons.ip_adapter import NONE, IPAdapter, Picture, load_image
+from dream3d.priors.addons.lora_and_embeddings import add_files
+from dream3d.priors.addons.multiview import MultiView, seeing_together
 from dream3d.priors.families import Family, Mini, Sdxl, cut_words, family_of
-from dream3d.priors.image import NONE, Picture, Shown, load_image
-from dream3d.priors.latents import affine_rgb
-from dream3d.priors.memory import ONE, Batch, estimate, fits
+from dream3d.priors.latent_rgb import affine_rgb
+from dream3d.priors.loading.components import ENCODERS
+from dream3d.priors.loading.dtypes import cast_vae, chosen_dtype
+from dream3d.priors.loading.memory import ONE, Batch, estimate, fits
+from dream3d.priors.loading.options import DEFAULT, Options, save_memory, save_time
+from dream3d.priors.loading.single_file import opened
 from dream3d.priors.mini import words
-from dream3d.priors.multiview import MultiView, seeing_together
-from dream3d.priors.options import DEFAULT, Options, save_memory, save_time
-from dream3d.priors.parametrise import Prediction
-from dream3d.priors.single_file import opened
+from dream3d.priors.prediction_type import Prediction
 from dream3d.priors.spaces import Latent, Space, space_of
 from dream3d.priors.text import freed
-from dream3d.types import Camera, EpsSet, Image, Render, Text
+from dream3d.types import Camera, Conditioning, Image, NoisePrediction, Render
 
 
 @dataclass(eq=False)
@@ -33,7 +34,7 @@ class Pipeline:
 
     Attributes:
         unet: the network (a transformer in SD 3 and Flux), on its device, in its dtype.
-        alpha_bar: (T,) cumulative product; of flows the equivalent one (``parametrise.py``).
+        alpha_bar: (T,) cumulative product; of flows the equivalent one (``prediction_type.py``).
         timesteps: (T,) what the network is told for index t.
         prediction: what the network returns.
         resolution: height and width in pixels of the images it wants.
@@ -56,7 +57,7 @@ class Pipeline:
     concepts: Mapping[str, Sequence[str]] | None = None
     notes: Sequence[str] = ()
     control: Control | None = None
-    image: Shown | None = None
+    image: IPAdapter | None = None
 
     @property
     def camera(self) -> bool:
@@ -82,7 +83,7 @@ class Pipeline:
         return [] if self.concepts is None else words.check(prompt, self.concepts, self.vocabulary)
 
     def condition(self, render: Render, camera: Camera) -> Float[Tensor, "b 3 y x"] | None:
-        """What the ControlNet is shown of a render (``Text.control``); None without one."""
+        """What the ControlNet is shown of a render (``Conditioning.control``); None without one."""
         return None if self.control is None else self.control.picture(render, camera)
 
     def cut(self, prompts: Sequence[str]) -> list[str]:
@@ -117,7 +118,7 @@ class Pipeline:
         self, t: Int[Tensor, " b"], like: Float[Tensor, "b *d"]
     ) -> tuple[Float[Tensor, "b ..."], Float[Tensor, "b ..."]]:
         """``sqrt(alpha_bar)``, ``sqrt(1 - alpha_bar)`` at t, broadcastable with ``like``."""
-        return parametrise.alpha_sigma(self.alpha_bar, t, like.ndim)
+        return diffusion.alpha_sigma(self.alpha_bar, t, like)
 
     def predict(
         self,
@@ -138,7 +139,7 @@ class Pipeline:
         if control is not None and self.control is not None:
             network = self.control.on(network, control)
         if self.prediction == "flow_prediction":
-            x = x_t * parametrise.flow_scale(*self.alpha_sigma(t, x_t))
+            x = x_t * prediction_type.flow_scale(*self.alpha_sigma(t, x_t))
         x, embedding = x.to(self.dtype), embedding.to(self.dtype)
         return self.family.call(network, x, self.timesteps[t], embedding, camera).float()
 
@@ -146,22 +147,22 @@ class Pipeline:
         self, out: Float[Tensor, "b *d"], x_t: Float[Tensor, "b *d"], t: Int[Tensor, " b"]
     ) -> Float[Tensor, "b *d"]:
         """The network's output as a noise prediction."""
-        return parametrise.to_eps(self.prediction, out, x_t, *self.alpha_sigma(t, x_t))
+        return prediction_type.to_eps(self.prediction, out, x_t, *self.alpha_sigma(t, x_t))
 
     def to_x0(
         self, out: Float[Tensor, "b *d"], x_t: Float[Tensor, "b *d"], t: Int[Tensor, " b"]
     ) -> Float[Tensor, "b *d"]:
         """The network's output as a clean sample."""
-        return parametrise.to_x0(self.prediction, out, x_t, *self.alpha_sigma(t, x_t))
+        return prediction_type.to_x0(self.prediction, out, x_t, *self.alpha_sigma(t, x_t))
 
     def target(
         self, x: Float[Tensor, "b *d"], noise: Float[Tensor, "b *d"], t: Int[Tensor, " b"]
     ) -> Float[Tensor, "b *d"]:
         """What the network should return for x and noise, for training a student."""
-        return parametrise.target(self.prediction, x, noise, *self.alpha_sigma(t, x))
+        return prediction_type.target(self.prediction, x, noise, *self.alpha_sigma(t, x))
 
     @torch.no_grad()
-    def eps(self, x_t: Float[Tensor, "b *d"], t: Int[Tensor, " b"], text: Text) -> EpsSet:
+    def eps(self, x_t: Float[Tensor, "b *d"], t: Int[Tensor, " b"], text: Conditioning) -> NoisePrediction:
         """Noise predictions for condition, null and k negatives an image, in one call of the network.
 
         Where cond and null are one and the same tensor (``distill.guidance.alone``) they run once, and
@@ -185,7 +186,7 @@ class Pipeline:
         cond, *others = self.to_eps(out, x, at).split([len(rows) for rows in order])
         null = cond if text.null is text.cond else others[0]
         negatives = None if text.negatives is None else others[-1].unflatten(0, (b, k))
-        return EpsSet(cond, null, negatives, text.weights)
+        return NoisePrediction(cond, null, negatives, text.weights)
 
 
 def load(
@@ -221,7 +222,7 @@ def load(
         resolution: pixels of the images it wants; None: what it was trained at.
         posterior: the VAE's mean, or a sample of it (``encode`` then needs a generator).
         guidance: what guidance-distilled models (Flux dev) are told.
-        steps: of few-step models, how many timesteps they know (``parametrise.few``); None: all.
+        steps: of few-step models, how many timesteps they know (``prediction_type.subsample_timesteps``); None: all.
         config: where the tokenizer and configurations of a single file are; None: known by its kind.
         lora, lora_scale, embeddings: a LoRA file merged into the weights, and how much of it; a file of
             learned words for prompts (``addons.py``).
@@ -236,7 +237,7 @@ def load(
     kind = chosen_dtype(dtype, device)
     text_kind = torch.float32 if torch.device(text_device or device).type == "cpu" else kind
     folder, parts = opened(path, places, (kind, text_kind), config, offline=offline, check=memory_check)
-    notes = [*add_files(parts, lora, lora_scale, embeddings), *parametrise.hints(parts.scheduler, steps)]
+    notes = [*add_files(parts, lora, lora_scale, embeddings), *prediction_type.hints(parts.scheduler, steps)]
     space = space_of(parts, resolution, posterior)
     family = family_of(parts, space.size, guidance)
     cast_vae(parts.vae, vae_dtype, kind, device, overflows=isinstance(family, Sdxl))
@@ -252,7 +253,7 @@ def load(
     for part, place in [*((p, device) for p in resident), *((e, text_device or device) for e in texts)]:
         part.to(place)
     save_time(options, parts.network)
-    alpha_bar, timesteps, prediction = parametrise.schedule(parts.scheduler, steps)
+    alpha_bar, timesteps, prediction = prediction_type.schedule(parts.scheduler, steps)
     return Pipeline(
         unet=parts.network,
         family=family,

@@ -17,9 +17,9 @@ from torch import Tensor
 
 from dream3d.cameras import unflatten
 from dream3d.errors import UserError
-from dream3d.mesh.load import load_mesh
+from dream3d.mesh.reading import load_mesh
 from dream3d.render.reference import Reference
-from dream3d.types import EpsSet, Image, Mesh, Text
+from dream3d.types import Conditioning, Image, Mesh, NoisePrediction
 
 
 class Renders:
@@ -49,11 +49,11 @@ class Renders:
         return torch.stack([self.encode(image, black).flatten(1) for image in images], dim=1)
 
     @torch.no_grad()
-    def eps(self, x_t: Float[Tensor, "b 4 h w"], t: Int[Tensor, " b"], text: Text) -> EpsSet:
+    def eps(self, x_t: Float[Tensor, "b 4 h w"], t: Int[Tensor, " b"], text: Conditioning) -> NoisePrediction:
         """The exact noise prediction; cond and null are the same."""
         if text.camera is None:
             raise ValueError(
-                "priors/renders.py needs Text.camera: got None; build the text with prompts.Table"
+                "priors/renders.py needs Text.camera: got None; build the text with prompts.PromptEmbeddings"
             )
         known = self.pictures(text.camera).to(x_t)
         alpha_bar = self.alpha_bar.to(x_t)[t]
@@ -63,7 +63,7 @@ class Renders:
         weight = torch.softmax(-distance / (2 * sigma**2), dim=1)
         mean = torch.einsum("bk,bkd->bd", weight, known)
         eps = ((flat - alpha * mean) / sigma).view_as(x_t)
-        return EpsSet(eps, eps)
+        return NoisePrediction(eps, eps)
 
 
 def diffusers_cosine(steps: int = 1000) -> Float[Tensor, " T"]:
@@ -83,7 +83,5 @@ def load(*, path: str, resolution: int = 64) -> Renders:
     if place.is_dir():
         files = sorted(f for f in place.rglob("*") if f.suffix.lower() in {".glb", ".obj", ".ply"})
     if not files or not files[0].is_file():
-        raise UserError(
-            f"prior.path: got '{path}', expected a mesh file or a folder of .glb, .obj, .ply files"
-        )
+        raise UserError(f"prior.path: got '{path}', expected a mesh file or a folder of .glb, .obj, .ply files")
     return Renders([load_mesh(file) for file in files], diffusers_cosine(), resolution)

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Generator, Tensor
 
 from dream3d.errors import UserError
-from dream3d.priors.components import Components
+from dream3d.priors.loading.components import Components
 from dream3d.types import Image
 
 FLUX_SAMPLE_SIZE = 128  # latents a side; its configuration does not say
@@ -125,9 +125,7 @@ class Latent:
         mean, std = posterior.mean.float(), posterior.std.float()
         if self.posterior == "sample":
             if generator is None:
-                raise ValueError(
-                    "encode: posterior is 'sample' but got no generator; pass one, or say posterior=mean"
-                )
+                raise ValueError("encode: posterior is 'sample' but got no generator; pass one, or say posterior=mean")
             draw = torch.randn(mean.shape, generator=generator, device=generator.device)
             mean = mean + std * draw.to(mean)
         return self.scale * (mean - self.shift)

@@ -2,7 +2,7 @@
 
 Families that also want a pooled embedding (SDXL, SD 3, Flux) get it packed into the same tensor:
 rows behind the tokens hold it, padded with zeros (``pack``). So one tensor a prompt travels through
-``Text``, and mixing or batching prompts needs no second path.
+``Conditioning``, and mixing or batching prompts needs no second path.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ from diffusers.loaders import TextualInversionLoaderMixin
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from dream3d.priors.components import ENCODERS, quiet
+from dream3d.priors.loading.components import ENCODERS, quiet
 
 
 @dataclass(frozen=True)
@@ -109,9 +109,7 @@ def clip_penultimate(
     return out.hidden_states[-2], pooled
 
 
-def t5(
-    encoder: Any, tokenizer: Any, prompts: Sequence[str], length: int, masked: bool
-) -> Float[Tensor, "b l c"]:
+def t5(encoder: Any, tokenizer: Any, prompts: Sequence[str], length: int, masked: bool) -> Float[Tensor, "b l c"]:
     """Hidden states of a T5 encoder; DeepFloyd IF masks the padding, SD 3 and Flux do not."""
     ids, mask = tokens(tokenizer, prompts, length, encoder.device)
     return encoder(ids, attention_mask=mask if masked else None)[0]

@@ -12,7 +12,5 @@ def deviation(render: Render) -> Float[Tensor, ""]:
     ``mean_v MAD(|v - u_e|) / spacing``. It frees flat regions of creases that pictures do not show."""
     grid = grid_of(render, "deviation")
     if grid.deviation is None:
-        raise ValueError(
-            "deviation: got a grid of tetrahedra, expected refine=flexicubes; switch deviation off"
-        )
+        raise ValueError("deviation: got a grid of tetrahedra, expected refine=flexicubes; switch deviation off")
     return grid.deviation.mean() / grid.spacing

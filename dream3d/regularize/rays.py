@@ -22,9 +22,7 @@ def volumetric(render: Render, name: str) -> Volumetric:
     """The samples of a render, or a ValueError that names the regulariser which needs them."""
     samples, weights = render.samples, render.weights
     if samples is None or weights is None:
-        raise ValueError(
-            f"{name}: got a render without samples, expected volume rendering; switch {name} off"
-        )
+        raise ValueError(f"{name}: got a render without samples, expected volume rendering; switch {name} off")
     return Volumetric(samples, weights, (samples.start + samples.end) / 2, samples.end - samples.start)
 
 

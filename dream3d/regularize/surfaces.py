@@ -9,9 +9,7 @@ from dream3d.types import Mesh, Render, SignedGrid
 def mesh_of(render: Render, name: str) -> Mesh:
     """The mesh that was rasterised, or a ValueError that names the regulariser which needs it."""
     if render.mesh is None:
-        raise ValueError(
-            f"{name}: got a render without a mesh, expected the mesh renderer; switch {name} off"
-        )
+        raise ValueError(f"{name}: got a render without a mesh, expected the mesh renderer; switch {name} off")
     return render.mesh
 
 
@@ -19,8 +17,7 @@ def grid_of(render: Render, name: str) -> SignedGrid:
     """The lattice behind the mesh, or a ValueError that names the regulariser which needs them."""
     if render.grid is None:
         raise ValueError(
-            f"{name}: got a render without a signed grid, expected refine=tets or "
-            f"flexicubes; switch {name} off"
+            f"{name}: got a render without a signed grid, expected refine=tets or flexicubes; switch {name} off"
         )
     return render.grid
 

@@ -74,9 +74,7 @@ class Environment(nn.Module):
     object. The last layer starts at 0, so the environment starts grey. Latents have no sigmoid.
     """
 
-    def __init__(
-        self, *, channels: int = 3, width: int = 32, frequencies: int = 2, random_share: float = 0.0
-    ) -> None:
+    def __init__(self, *, channels: int = 3, width: int = 32, frequencies: int = 2, random_share: float = 0.0) -> None:
         super().__init__()
         self.channels, self.frequencies, self.random_share = channels, frequencies, random_share
         last = nn.Linear(width, channels)

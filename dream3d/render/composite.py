@@ -90,9 +90,7 @@ def weights(density: Float[Tensor, " n"], samples: Samples) -> Float[Tensor, " n
     return weights_torch(density, samples)
 
 
-def accumulate(
-    weights: Float[Tensor, " n"], values: Float[Tensor, "n c"], samples: Samples
-) -> Float[Tensor, "r c"]:
+def accumulate(weights: Float[Tensor, " n"], values: Float[Tensor, "n c"], samples: Samples) -> Float[Tensor, "r c"]:
     """Each ray's sum of ``weights * values``: premultiplied by the ray's alpha by construction."""
     out = values.new_zeros(samples.n_rays, values.shape[1])
     return out.index_add(0, samples.ray, weights[:, None] * values)

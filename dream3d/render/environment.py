@@ -48,9 +48,7 @@ class Environment:
         ValueError: light that is negative, or a lamp that is not four numbers.
     """
 
-    def __init__(
-        self, *, sky: float = 0.9, ground: float = 0.6, lamps: Sequence[Sequence[float]] = ()
-    ) -> None:
+    def __init__(self, *, sky: float = 0.9, ground: float = 0.6, lamps: Sequence[Sequence[float]] = ()) -> None:
         if sky < 0 or ground < 0:
             raise ValueError(f"render.light: got sky {sky}, ground {ground}; expected no negative light")
         for lamp in lamps:

@@ -7,9 +7,7 @@ from torch import Tensor
 from dream3d.types import Camera
 
 
-def project(
-    points: Float[Tensor, "n 3"], camera: Camera
-) -> tuple[Float[Tensor, "v n 2"], Float[Tensor, "v n"]]:
+def project(points: Float[Tensor, "n 3"], camera: Camera) -> tuple[Float[Tensor, "v n 2"], Float[Tensor, "v n"]]:
     """Pixel coordinates (x to the right, y down, centres at whole numbers plus a half) in every view, and
     depth along the viewing axis (> 0 in front of the camera)."""
     rotation, origin = camera.c2w[:, :3, :3], camera.c2w[:, None, :3, 3]

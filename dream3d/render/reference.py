@@ -8,7 +8,8 @@ from jaxtyping import Float, Int
 from torch import Generator, Tensor
 
 from dream3d.cameras import pixel_rays
-from dream3d.render.visibility import Scene
+from dream3d.geometry.normals import face_normals
+from dream3d.geometry.ray_casting import Scene
 from dream3d.types import Camera, Image, Mesh
 
 AMBIENT = 0.65
@@ -21,12 +22,6 @@ def random_light(generator: Generator) -> Float[Tensor, "3"]:
 
 
 DEFAULT_LIGHT = torch.nn.functional.normalize(torch.tensor([0.0, 1.0, 0.35]), dim=0)
-
-
-def face_normals(vertices: Float[Tensor, "v 3"], faces: Int[Tensor, "f 3"]) -> Float[Tensor, "f 3"]:
-    """Unit normals of the triangles by the right-hand rule; zero for degenerate ones."""
-    a, b, c = vertices[faces].unbind(1)
-    return torch.nn.functional.normalize(torch.linalg.cross(b - a, c - a), dim=-1)
 
 
 def soft_shading(

@@ -43,9 +43,7 @@ def ball_interval(origin: Float[Tensor, "r 3"], direction: Float[Tensor, "r 3"])
     return Interval((middle - half).clamp_(min=0), (middle + half).clamp_(min=0))
 
 
-def box_interval(
-    origin: Float[Tensor, "r 3"], direction: Float[Tensor, "r 3"], box: Float[Tensor, "2 3"]
-) -> Interval:
+def box_interval(origin: Float[Tensor, "r 3"], direction: Float[Tensor, "r 3"], box: Float[Tensor, "2 3"]) -> Interval:
     """Where rays are inside an axis-aligned box (slab method, Kay and Kajiya 1986)."""
     # A direction component of 0 would give 0 * inf; a tiny one gives the same interval.
     tiny = torch.finfo(direction.dtype).tiny ** 0.5
@@ -55,9 +53,7 @@ def box_interval(
 
 
 @torch.no_grad()
-def march(
-    rays: FlatRays, step: float, occupancy: Occupancy | None = None, transmittance: float = 0.0
-) -> Samples:
+def march(rays: FlatRays, step: float, occupancy: Occupancy | None = None, transmittance: float = 0.0) -> Samples:
     """Packed samples of equal length ``step`` (the ends clipped to the ball), sorted by ray and distance.
 
     Step k of a ray covers ``[near + (k - offset) step, near + (k + 1 - offset) step]``: the offset
@@ -97,9 +93,7 @@ def march(
     return Samples(ray, start, end, len(origin))
 
 
-def reached(
-    tau: Float[Tensor, " n"], ray: Int[Tensor, " n"], n_rays: int, transmittance: float
-) -> Int[Tensor, " m"]:
+def reached(tau: Float[Tensor, " n"], ray: Int[Tensor, " n"], n_rays: int, transmittance: float) -> Int[Tensor, " m"]:
     """The samples before which ``exp(-sum of tau)``, the least optical depth, is above ``transmittance``.
 
     Measured on a CPU, an exact pass over the field's own densities drops more samples, but costs more than

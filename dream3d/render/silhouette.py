@@ -14,8 +14,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from dream3d.geometry.ray_casting import Scene
 from dream3d.render.project import directions, project
-from dream3d.render.visibility import Scene
 from dream3d.types import Camera, Rays
 
 BESIDE = 0.02  # pixels beside the edge at which its visibility is asked for
@@ -39,9 +39,7 @@ class Edges:
 def edges_of(faces: Int[Tensor, "f 3"], vertices: int) -> Edges:
     """The edges of triangles; each once, whichever way its faces run through it."""
     half = torch.cat((faces[:, [1, 2]], faces[:, [2, 0]], faces[:, [0, 1]])).sort(dim=1).values
-    key, edge, uses = torch.unique(
-        half[:, 0] * vertices + half[:, 1], return_inverse=True, return_counts=True
-    )
+    key, edge, uses = torch.unique(half[:, 0] * vertices + half[:, 1], return_inverse=True, return_counts=True)
     ends = torch.stack((key.div(vertices, rounding_mode="floor"), key % vertices), dim=1)
     opposite = faces.t().reshape(-1)
     return Edges(ends, edge, opposite, uses, torch.empty_like(key).scatter_(0, edge, opposite))
@@ -83,9 +81,7 @@ def outline(
     for axis, chosen in ((1, steep), (0, ~steep)):
         found = crossings(pixel, depth, edges, view[chosen], edge[chosen], camera=camera, axis=axis)
         parts.append(visible(found, camera, scene, distance))
-    target, source, weight = (
-        torch.cat([getattr(p, n) for p in parts]) for n in ("target", "source", "weight")
-    )
+    target, source, weight = (torch.cat([getattr(p, n) for p in parts]) for n in ("target", "source", "weight"))
     # Where faces that meet do not share vertices (seams, hard edges) one outline is found twice.
     key, owner, times = torch.unique(target * len(distance) + source, return_inverse=True, return_counts=True)
     mean = torch.zeros_like(times, dtype=weight.dtype).index_add(0, owner, weight) / times

@@ -11,6 +11,4 @@ def linear(value: Tensor) -> Tensor:
 
 def srgb(light: Tensor) -> Tensor:
     """Linear light to sRGB values; the gradient is finite at black."""
-    return torch.where(
-        light <= 0.0031308, 12.92 * light, 1.055 * light.clamp(min=0.0031308) ** (1 / 2.4) - 0.055
-    )
+    return torch.where(light <= 0.0031308, 12.92 * light, 1.055 * light.clamp(min=0.0031308) ** (1 / 2.4) - 0.055)

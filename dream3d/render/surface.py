@@ -4,7 +4,7 @@ import torch
 from torch import Generator, nn
 
 from dream3d.render.environment import Environment
-from dream3d.render.raster import Fragments, rasterise
+from dream3d.render.rasterize import Fragments, rasterise
 from dream3d.render.shading import Normals, Shading
 from dream3d.types import Camera, Explicit, Render
 

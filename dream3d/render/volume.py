@@ -10,8 +10,8 @@ from jaxtyping import Float, Int
 from torch import Generator, Tensor, nn
 
 from dream3d.cameras import pixel_rays
-from dream3d.fields.normals import normals_analytic, normals_finite
 from dream3d.render.composite import accumulate, weights
+from dream3d.render.normals import normals_analytic, normals_finite
 from dream3d.render.occupancy import Occupancy
 from dream3d.render.sampling import FlatRays, march
 from dream3d.render.shading import Normals, Shading
@@ -29,7 +29,7 @@ class _Traced(NamedTuple):
     normals: Float[Tensor, "n 3"] | None
 
 
-class Volume(nn.Module):
+class VolumeRenderer(nn.Module):
     """Renders any ``Field`` in the unit ball. The background is not composited here.
 
     ``samples`` steps fit in the ball's diameter; every ray uses that step length. ``occupancy`` is the
@@ -123,9 +123,7 @@ class Volume(nn.Module):
         pixels = accumulate(weight, torch.cat(values, dim=-1), samples)
         return _Traced(pixels, samples, weight, points, surface.density, normal)
 
-    def _normal(
-        self, field: Field, points: Float[Tensor, "n 3"], normals: Normals
-    ) -> Float[Tensor, "n 3"] | None:
+    def _normal(self, field: Field, points: Float[Tensor, "n 3"], normals: Normals) -> Float[Tensor, "n 3"] | None:
         if normals == "analytic":
             return normals_analytic(field, points)
         if normals == "finite":

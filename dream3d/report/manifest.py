@@ -110,9 +110,7 @@ def commit(source: Path) -> str | None:
         "--abbrev=40",
     ]
     try:
-        done = subprocess.run(
-            [*words, "--exclude=*"], capture_output=True, text=True, timeout=10, check=False
-        )
+        done = subprocess.run([*words, "--exclude=*"], capture_output=True, text=True, timeout=10, check=False)
     except (OSError, subprocess.SubprocessError):
         return None
     return done.stdout.strip() or None if done.returncode == 0 else None

@@ -5,12 +5,12 @@ import pytest
 import trimesh
 from rich.console import Console
 
-from dream3d import stages
 from dream3d.compare.__main__ import compared
+from dream3d.run import stages
 
-SETTINGS = ["prompt=a ball", "experiment=reconstruct", "steps=4", "views=1", "size=16", "threads=1",
+SETTINGS = ["prompt=a ball", "experiment=reconstruct", "steps=4", "batch_size=1", "size=16", "threads=1",
             "checkpoint_every=2", "preview_every=4", "mesh.resolution=24", "mesh.faces=200", "mesh.size=32",
-            "prior.resolution=16", "picture=24", "noises=2", "noise_at=[0.5]"]  # fmt: skip
+            "prior.resolution=16", "picture=24", "noise_samples=2", "noise_at=[0.5]"]  # fmt: skip
 
 
 def ball(folder):

@@ -5,10 +5,10 @@ import torch
 from cheap import ball, words
 from omegaconf import OmegaConf
 
-from dream3d.build import build
 from dream3d.compare.gradient import gradient_moments, moments
 from dream3d.compare.grid import cells
 from dream3d.compare.settings import read
+from dream3d.run.build import build
 from dream3d.types import Distilled
 
 
@@ -40,7 +40,7 @@ def test_each_t_is_measured_at_a_fixed_x(tmp_path):
         grad = noise * (t / len(prior.alpha_bar)).view(-1, 1, 1, 1)
         return Distilled(torch.zeros(()), grad)
 
-    found = gradient_moments(replace(setup, loss=loss), 0, [0.25, 0.5], noises=16)
+    found = gradient_moments(replace(setup, loss=loss), 0, [0.25, 0.5], noise_samples=16)
     for (signal, variance), u in zip(found, (0.25, 0.5), strict=True):
         assert math.isclose(variance, u**2, rel_tol=0.1) and signal < 0.02 * variance
     assert all(torch.equal(x[0], row) for x in seen for row in x)

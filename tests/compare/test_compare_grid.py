@@ -60,4 +60,4 @@ def test_values_must_differ():
 
 
 def test_labels_name_groups_by_their_members():
-    assert label(["distill=sds", "optimizer.rate=0.1"]) == "sds, optimizer.rate=0.1"
+    assert label(["distill=sds", "optimizer.lr=0.1"]) == "sds, optimizer.lr=0.1"

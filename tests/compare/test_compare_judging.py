@@ -72,9 +72,7 @@ def test_clip_scores_are_those_of_the_model(folder):
     mean, std = (torch.tensor(v).view(3, 1, 1) for v in (clips.MEAN, clips.STD))
     pixels = (red.colour.permute(0, 3, 1, 2)[:1] - mean) / std
     with torch.no_grad():
-        out = eyes.model(
-            input_ids=tokens.input_ids, attention_mask=tokens.attention_mask, pixel_values=pixels
-        )
+        out = eyes.model(input_ids=tokens.input_ids, attention_mask=tokens.attention_mask, pixel_values=pixels)
         cosines = (out.logits_per_image / eyes.model.logit_scale.exp())[0]
     assert found["clip_score"] == pytest.approx(100 * cosines[0].item(), abs=1e-3)
     assert found["clip_precision"] == float(cosines[0] > cosines[1])

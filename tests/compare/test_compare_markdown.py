@@ -28,8 +28,8 @@ def made(variants=("sds", "csd", "vsd"), prompts=PROMPTS, seeds=(0, 1), seed=0):
     return {
         "command": ["python", "-m", "dream3d.compare"], "columns": [asdict(c) for c in shown],
         "table": {v: {n: asdict(e) for n, e in row.items()} for v, row in entries.items()},
-        "cells": [asdict(row) for row in rows], "groups": {"animals": ["a corgi"], "none": ["a ghost"]},
-        "runs": {"steps": [100], "views": [2], "size": [64]}, "machines": [machine],
+        "cells": [asdict(row) for row in rows], "groups": {"animals": ["a corgi"], "none": ["a to_meta"]},
+        "runs": {"steps": [100], "batch_size": [2], "size": [64]}, "machines": [machine],
     }  # fmt: skip
 
 
@@ -41,9 +41,7 @@ def test_the_numbers_of_the_short_table_are_those_of_the_report():
     report = made()
     head, _, *lines = cells_of(short_table(report))
     names = [n for n in SHORT if report["table"]["sds"][n]["mean"] is not None]
-    assert (
-        len(head) == 2 + len(names) and "judge R-precision ↑" in head and not any("CLIP" in h for h in head)
-    )
+    assert len(head) == 2 + len(names) and "judge R-precision ↑" in head and not any("CLIP" in h for h in head)
     for line, (variant, entries) in zip(lines, report["table"].items(), strict=True):
         assert line[0] == f"`{variant}`" and line[1] == ("6 of 7" if variant == "vsd" else "6")
         for text, name in zip(line[2:], names, strict=True):

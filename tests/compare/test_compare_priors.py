@@ -2,25 +2,23 @@ import torch
 from omegaconf import OmegaConf
 from tiny import mini, saved
 
-from dream3d.build import build, build_prior
 from dream3d.compare.grid import cells
 from dream3d.compare.priors import Priors, over_same_weights
 from dream3d.compare.settings import read
 from dream3d.optimize import optimize
+from dream3d.run.build import build, build_prior
 
 
 def losses(cell, prior_of):
     setup = build(OmegaConf.create(cell.settings), prior_of)
-    return torch.stack(
-        [s.loss for s in optimize(setup, 0, 3)] + [setup.fields[0].density(torch.zeros(1, 3))[0]]
-    )
+    return torch.stack([s.loss for s in optimize(setup, 0, 3)] + [setup.fields[0].density(torch.zeros(1, 3))[0]])
 
 
 def test_a_shared_prior_is_as_good_as_a_fresh_one_even_after_students(tmp_path):
     """VSD adapts the network in place; the next cell must see neither its adapters nor what they learnt."""
     torch.manual_seed(0)
     folder = saved(mini(), tmp_path)
-    request = read(["prompt=a corgi", "distill=[vsd,sds]", "seeds=[0,1]", f"prior.path={folder}", "views=1",
+    request = read(["prompt=a corgi", "distill=[vsd,sds]", "seeds=[0,1]", f"prior.path={folder}", "batch_size=1",
                     "size=16", "threads=1", "prior.dtype=float32"])  # fmt: skip
     priors = Priors()
     for cell in cells(request):

@@ -28,9 +28,7 @@ def report(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         quicken(patch.setattr)
         (folder / "prompts.txt").write_text("\n".join(PROMPTS))
-        told = [
-            w for w in words(mesh, folder / "out", "distill=[sds,csd]", "seeds=[0,1]") if "prompt=" not in w
-        ]
+        told = [w for w in words(mesh, folder / "out", "distill=[sds,csd]", "seeds=[0,1]") if "prompt=" not in w]
         run([*told, f"prompt_file={folder / 'prompts.txt'}", f"reference={mesh}", "steps=2"])
     return folder / "out"
 
@@ -38,9 +36,7 @@ def report(tmp_path_factory):
 def rows(page):
     """column -> its cells' (mean, shown text); None where a number is missing."""
     lines = re.findall(r"<tr data-column='(\w[\w.]*)'>(.*?)</tr>", page)
-    return {
-        name: re.findall(r"data-mean='([^']*)' data-spread='[^']*'>([^<]*)", line) for name, line in lines
-    }
+    return {name: re.findall(r"data-mean='([^']*)' data-spread='[^']*'>([^<]*)", line) for name, line in lines}
 
 
 def test_the_numbers_of_all_three_files_are_equal(report):

@@ -7,9 +7,9 @@ from dream3d.compare.judging import concept_of
 from dream3d.compare.settings import groups, prompts, read
 from dream3d.errors import UserError
 from dream3d.metrics import judge as judges
+from dream3d.priors.loading.resolve import EMBEDDED
 from dream3d.priors.mini.captions import COLOURS, STYLES
 from dream3d.priors.mini.words import check, concepts_of, normalised
-from dream3d.priors.resolve import EMBEDDED
 
 KNOWN = concepts_of(EMBEDDED) or {}
 VOCABULARY = set(AutoTokenizer.from_pretrained(EMBEDDED / "tokenizer").get_vocab())

@@ -7,11 +7,11 @@ import torch
 from omegaconf import OmegaConf
 from tiny import mini, saved
 
-from dream3d.build import build
 from dream3d.compare.grid import cells, members
 from dream3d.compare.priors import Priors
 from dream3d.compare.settings import read
 from dream3d.optimize import at_step, optimize
+from dream3d.run.build import build
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +20,7 @@ def first_steps(tmp_path_factory):
     torch.manual_seed(0)
     folder = saved(mini(), tmp_path_factory.mktemp("prior"))
     every = f"distill=[{','.join(members('distill'))}]"
-    request = read(["prompt=a red corgi", every, f"prior.path={folder}", "views=4", "size=16", "threads=1",
+    request = read(["prompt=a red corgi", every, f"prior.path={folder}", "batch_size=4", "size=16", "threads=1",
                     "prior.dtype=float32"])  # fmt: skip
     priors, given = Priors(), {}
     for cell in cells(request):

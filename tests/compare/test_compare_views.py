@@ -4,7 +4,7 @@ import trimesh
 from cheap import ball
 
 from dream3d.compare.views import VIEWS, exported, mesh_file, read_views, round_views, write_views
-from dream3d.mesh.load import load_mesh
+from dream3d.mesh.reading import load_mesh
 from dream3d.types import Image
 
 

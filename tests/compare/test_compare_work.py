@@ -9,10 +9,10 @@ from pathlib import Path
 
 from cheap import ball, few_pictures, run, words  # noqa: F401
 
-from dream3d import stages
 from dream3d.compare.grid import cells
 from dream3d.compare.settings import read
 from dream3d.compare.work import done, failure, saved_step
+from dream3d.run import stages
 
 ROOT = Path(__file__).parents[2]
 TIMED = ("seconds", "seconds_per_step", "peak_memory")
@@ -20,7 +20,7 @@ KILLED = """
     import os, signal, sys
     sys.path[:0] = ["tests", "tests/compare"]
     from cheap import quicken, run
-    from dream3d import stages
+    from dream3d.run import stages
     quicken(setattr)
     real = stages.optimize
     def optimize(setup, begin, end):
@@ -88,7 +88,7 @@ def test_runs_that_exist_are_compared_without_being_touched(tmp_path, few_pictur
             f"out={tmp_path / 'again'}",
             "picture=24",
             "noise_at=[0.5]",
-            "noises=2",
+            "noise_samples=2",
         ]
     )
     assert {f: f.stat().st_mtime_ns for folder in folders for f in folder.iterdir()} == before

@@ -8,11 +8,10 @@ import torch
 from torch import Tensor
 
 from dream3d.priors.gaussian import Gaussian, gaussian_eps
-from dream3d.types import Distilled, Text
+from dream3d.types import Conditioning, Distilled
 
 COND, NULL, CONTRAST = (
-    torch.tensor(m, dtype=torch.float64)
-    for m in ([1.0, -1.0, 0.5, 2.0], [0.2, 0.3, -0.4, 0.1], [-0.5, 1.0, 0.0, -1.0])
+    torch.tensor(m, dtype=torch.float64) for m in ([1.0, -1.0, 0.5, 2.0], [0.2, 0.3, -0.4, 0.1], [-0.5, 1.0, 0.0, -1.0])
 )
 
 
@@ -24,28 +23,28 @@ class GaussianStudent:
     mean: Tensor
     std: float
 
-    def eps(self, x_t: Tensor, t: Tensor, text: Text) -> Tensor:
+    def eps(self, x_t: Tensor, t: Tensor, text: Conditioning) -> Tensor:
         return gaussian_eps(x_t, self.alpha_bar[t], self.mean.expand_as(x_t), self.std)
 
 
 @dataclass
 class World:
-    """One image x, the prior, and the same x with n noises."""
+    """One image x, the prior, and the same x with n noise_samples."""
 
     prior: Gaussian
     x: Tensor
 
-    def text(self, n: int) -> Text:
+    def text(self, n: int) -> Conditioning:
         rows = [m.expand(n, -1).clone() for m in (COND, NULL, CONTRAST)]
-        return Text(cond=rows[0], null=rows[1], contrast=rows[2])
+        return Conditioning(cond=rows[0], null=rows[1], contrast=rows[2])
 
-    def draw(self, n: int, t: int, seed: int = 0) -> tuple[Gaussian, Tensor, Tensor, Tensor, Text]:
+    def draw(self, n: int, t: int, seed: int = 0) -> tuple[Gaussian, Tensor, Tensor, Tensor, Conditioning]:
         """The positional arguments of a loss."""
         noise = torch.randn(n, 4, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
         return self.prior, self.x.repeat(n, 1), torch.full((n,), t), noise, self.text(n)
 
     def mean_gradient(self, loss: Callable[..., Distilled], t: int, n: int = 20_000) -> Tensor:
-        """Monte Carlo over n noises."""
+        """Monte Carlo over n noise_samples."""
         return loss(*self.draw(n, t)).grad.mean(0)
 
     def levels(self, t: int) -> tuple[float, float]:
@@ -76,9 +75,7 @@ def world() -> World:
 
 @pytest.fixture
 def student(world: World) -> GaussianStudent:
-    return GaussianStudent(
-        world.prior.alpha_bar, torch.tensor([0.3, 0.0, 1.0, -1.0], dtype=torch.float64), 0.3
-    )
+    return GaussianStudent(world.prior.alpha_bar, torch.tensor([0.3, 0.0, 1.0, -1.0], dtype=torch.float64), 0.3)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from dream3d.distill.weight import uniform
 
 
 def test_expected_gradient(world, close, t) -> None:
-    """20,000 noises, shift 0.3: guided at t less the mean of the plain ones at the random later levels."""
+    """20,000 noise_samples, shift 0.3: guided at t less the mean of the plain ones at the random later levels."""
     got = world.mean_gradient(lambda *a: asd(*a, scale=7.5, weight=uniform, shift=0.3), t)
     width, cond = 0.3 * (t - 20), world.text(1).cond[0]
     later = np.minimum(t + np.floor(width * (np.arange(5000) + 0.5) / 5000).astype(int), 999)

@@ -9,7 +9,7 @@ from dream3d.distill.weight import sigma_squared, uniform
 
 
 def test_expected_gradient(world, close, t) -> None:
-    """20,000 noises: from the source prompt's mean to the prompt's."""
+    """20,000 noise_samples: from the source prompt's mean to the prompt's."""
     got = world.mean_gradient(lambda *a: bridge(*a, scale=7.5, weight=uniform, bridge_scale=3.0), t)
     text = world.text(1)
     want = world.expected_eps(t, text.cond[0]) - world.expected_eps(t, text.contrast[0])

@@ -8,7 +8,7 @@ from dream3d.distill.weight import sigma_squared, uniform
 
 
 def test_expected_gradient(world, close, t) -> None:
-    """20,000 noises, all four factors at work."""
+    """20,000 noise_samples, all four factors at work."""
     factors = {"cond": 1.0, "negative": -0.5, "uncond": -0.2, "generative": 0.1}
     got = world.mean_gradient(lambda *a: csd(*a, scale=2.0, weight=uniform, **factors), t)
     text = world.text(1)

@@ -1,10 +1,10 @@
 import torch
 from diffusers import DDIMScheduler
 
-from dream3d.distill.ddim import ddim_step, ddim_walk, predict_x0
-from dream3d.distill.noise import q_sample
+from dream3d.diffusion import predict_x0, q_sample
+from dream3d.distill.ddim import ddim_step, ddim_walk
 from dream3d.priors.gaussian import Gaussian, cosine_alpha_bar
-from dream3d.types import Text
+from dream3d.types import Conditioning
 
 ABAR = cosine_alpha_bar()
 
@@ -34,7 +34,7 @@ def test_agrees_with_diffusers() -> None:
 def test_walk_transports_a_gaussian_exactly() -> None:
     """Along the flow of N(m, s^2) the standard score ``(x_t - alpha m) / sqrt(variance)`` stays."""
     mean = torch.full((2, 1), 1.5, dtype=torch.float64)
-    prior, text = Gaussian({}, std=0.5), Text(mean, mean)
+    prior, text = Gaussian({}, std=0.5), Conditioning(mean, mean)
     x = torch.tensor([[1.0], [2.5]], dtype=torch.float64)
     levels = [torch.full((2,), u) for u in range(0, 801)]
     got = ddim_walk(lambda z, u: prior.eps(z, u, text).cond, x, levels, ABAR)

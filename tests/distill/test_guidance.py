@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from dream3d.distill.guidance import alone, guided, perp_neg, rescaled
-from dream3d.types import EpsSet, Text
+from dream3d.types import Conditioning, NoisePrediction
 
 
 def random(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -12,7 +12,7 @@ def random(*shape: int, seed: int = 0) -> torch.Tensor:
 def test_one_convention() -> None:
     """0 is null, 1 is cond, and the rest is the line through both."""
     cond, null = random(2, 3, 4), random(2, 3, 4, seed=1)
-    eps = EpsSet(cond, null)
+    eps = NoisePrediction(cond, null)
     assert torch.equal(guided(eps, 0.0), null)
     torch.testing.assert_close(guided(eps, 1.0), cond)
     torch.testing.assert_close(guided(eps, 100.0), 100 * cond - 99 * null)
@@ -22,7 +22,7 @@ def test_perp_neg_keeps_images_apart() -> None:
     """A batch of 3 with 2 negatives each equals an explicit loop over images and negatives."""
     cond, null = random(3, 2, 5), random(3, 2, 5, seed=1)
     negatives, weights = random(3, 2, 2, 5, seed=2), -random(3, 2, seed=3).abs()
-    got = guided(EpsSet(cond, null, negatives, weights), 7.5)
+    got = guided(NoisePrediction(cond, null, negatives, weights), 7.5)
     for i in range(3):
         delta = (cond[i] - null[i]).flatten()
         total = delta.clone()
@@ -55,7 +55,7 @@ def test_rescale_rejects_a_ragged_batch() -> None:
 
 
 def test_alone_is_one_tensor_without_negatives() -> None:
-    text = Text(
+    text = Conditioning(
         random(2, 3), random(2, 3), camera=random(2, 17), negatives=random(2, 1, 3), weights=random(2, 1)
     )
     single = alone(text, text.null)

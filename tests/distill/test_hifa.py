@@ -26,14 +26,14 @@ def latent(world) -> Latent:
 
 
 def test_expected_gradient(world, close, t) -> None:
-    """20,000 noises, no decoder: ``(1 + image_weight)`` times SDS."""
+    """20,000 noise_samples, no decoder: ``(1 + image_weight)`` times SDS."""
     got = world.mean_gradient(lambda *a: hifa(*a, scale=7.5, weight=sigma_squared, image_weight=0.2), t)
     _, sigma = world.levels(t)
     assert close(got, 1.2 * sigma**2 * world.expected_eps(t, world.guided_mean(7.5)))
 
 
 def test_expected_gradient_with_a_decoder(world, close, t) -> None:
-    """20,000 noises, a linear decoder A: ``(1 + image_weight A^T A)`` times SDS."""
+    """20,000 noise_samples, a linear decoder A: ``(1 + image_weight A^T A)`` times SDS."""
     world.prior = latent(world)
     got = world.mean_gradient(lambda *a: hifa(*a, scale=7.5, weight=sigma_squared, image_weight=0.2), t)
     _, sigma = world.levels(t)

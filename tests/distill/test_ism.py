@@ -29,7 +29,7 @@ def reference(world, x, t, noise, *, steps, scale=7.5, interval=80, stride=200):
 
 
 def test_expected_gradient(world, close, t) -> None:
-    """20,000 noises. Every map is affine in the noise, so the expectation is the value at noise 0."""
+    """20,000 noise_samples. Every map is affine in the noise, so the expectation is the value at noise 0."""
     got = world.mean_gradient(lambda *a: ism(*a, scale=7.5, weight=uniform), t)
     want = reference(world, world.x[0].numpy(), t, np.zeros(4), steps=5)
     assert close(got, torch.from_numpy(want))

@@ -11,7 +11,7 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
 from dream3d.priors.gaussian import Gaussian, gaussian_eps
-from dream3d.types import Text
+from dream3d.types import Conditioning
 
 ROOT = Path(__file__).parents[2]
 NAMES = sorted(path.stem for path in (ROOT / "conf/distill").glob("*.yaml"))
@@ -55,7 +55,7 @@ def loss_of(name: str, prior: Gaussian = PRIOR, **knobs):
 
 
 def arguments(b: int = 3, seed: int = 0):
-    text = Text(
+    text = Conditioning(
         *(random(b, *SHAPE, seed=seed + i) for i in range(2)), contrast=random(b, *SHAPE, seed=seed + 2)
     )
     t = torch.tensor([400, 90, 950, 20][:b])
@@ -100,7 +100,7 @@ def test_batch_of_three_is_three_batches_of_one(name: str) -> None:
     together = loss_of(name)(PRIOR, x, t, noise, text).grad
     for i in range(3):
         row = slice(i, i + 1)
-        single = Text(text.cond[row], text.null[row], contrast=text.contrast[row])
+        single = Conditioning(text.cond[row], text.null[row], contrast=text.contrast[row])
         alone = loss_of(name)(PRIOR, x[row], t[row], noise[row], single).grad
         torch.testing.assert_close(together[row], alone, rtol=1e-3, atol=1e-4)
 
@@ -143,7 +143,7 @@ def test_yaml_says_all_there_is(name: str) -> None:
     assert "arXiv" in text.splitlines()[0]
     assert len(text.splitlines()) <= 30
     tree = config(name)
-    assert set(tree) == {"loss", "time", "noises", "student"}
+    assert set(tree) == {"loss", "time", "noise_samples", "student"}
     given = {key for key in tree.loss if not key.startswith("_")}
     parameters = inspect.signature(instantiate(tree.loss).func).parameters.values()
     names = {p.name for p in parameters if p.kind == p.KEYWORD_ONLY}

@@ -7,7 +7,7 @@ from dream3d.distill.weight import uniform
 
 
 def test_expected_gradient(world, close, t) -> None:
-    """20,000 noises, rescale 0: ``x - E x0_hat = (sigma / alpha) expected_eps``."""
+    """20,000 noise_samples, rescale 0: ``x - E x0_hat = (sigma / alpha) expected_eps``."""
     got = world.mean_gradient(lambda *a: mvdream(*a, scale=7.5, weight=uniform, rescale=0.0), t)
     alpha, sigma = world.levels(t)
     assert close(got, sigma / alpha * world.expected_eps(t, world.guided_mean(7.5)))

@@ -6,7 +6,7 @@ from dream3d.distill.weight import alpha_sigma_squared, sigma_squared
 
 
 def test_expected_gradient(world, close, t) -> None:
-    """20,000 noises: ``w sigma alpha (x - m_guided) / variance``."""
+    """20,000 noise_samples: ``w sigma alpha (x - m_guided) / variance``."""
     got = world.mean_gradient(lambda *a: sds(*a, scale=7.5, weight=sigma_squared), t)
     _, sigma = world.levels(t)
     assert close(got, sigma**2 * world.expected_eps(t, world.guided_mean(7.5)))
@@ -20,9 +20,7 @@ def test_second_implementation(world) -> None:
     for i in range(5):
         a2 = prior.alpha_bar.numpy()[t[i]]
         z = np.sqrt(a2) * x[i].numpy() + np.sqrt(1 - a2) * noise[i].numpy()
-        score_y, score_0 = (
-            -(z - np.sqrt(a2) * m[i].numpy()) / (a2 * 0.25 + 1 - a2) for m in (text.cond, text.null)
-        )
+        score_y, score_0 = (-(z - np.sqrt(a2) * m[i].numpy()) / (a2 * 0.25 + 1 - a2) for m in (text.cond, text.null))
         eps = -np.sqrt(1 - a2) * (score_0 + 30.0 * (score_y - score_0))
         want = np.sqrt(a2) * (1 - a2) * (eps - noise[i].numpy())
         np.testing.assert_allclose(got[i], want, rtol=1e-9)

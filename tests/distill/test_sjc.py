@@ -9,7 +9,7 @@ from dream3d.distill.weight import sigma_squared, uniform
 
 @pytest.mark.parametrize("estimator", [sjc, sjc_raw])
 def test_expected_gradient(world, close, t, estimator) -> None:
-    """20,000 noises: ``(x - E D) / s`` of both estimators is ``expected_eps``."""
+    """20,000 noise_samples: ``(x - E D) / s`` of both estimators is ``expected_eps``."""
     got = world.mean_gradient(lambda *a: estimator(*a, scale=7.5, weight=uniform), t)
     assert close(got, world.expected_eps(t, world.guided_mean(7.5)))
 

@@ -7,7 +7,7 @@ from dream3d.distill.weight import sigma_squared
 
 
 def test_expected_gradient(world, student, close, t) -> None:
-    """20,000 noises, a student of N(m', s'^2 I): the difference of two ``expected_eps``."""
+    """20,000 noise_samples, a student of N(m', s'^2 I): the difference of two ``expected_eps``."""
     got = world.mean_gradient(lambda *a: vsd(*a, student=student, scale=7.5, weight=sigma_squared), t)
     _, sigma = world.levels(t)
     want = world.expected_eps(t, world.guided_mean(7.5)) - world.expected_eps(t, student.mean, student.std)

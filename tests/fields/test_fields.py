@@ -9,7 +9,7 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 from torch import Tensor, nn
 
-from dream3d.fields.normals import normals_analytic, normals_finite
+from dream3d.render.normals import normals_analytic, normals_finite
 from dream3d.seeding import generator
 
 CONF = Path(__file__).parents[2] / "conf" / "field"

@@ -8,7 +8,7 @@ from hydra.utils import instantiate
 from shapes import ball, solid
 from torch import nn
 
-from dream3d.fields.tets import Tets
+from dream3d.fields.dmtet import DMTet
 from dream3d.mesh.build import Build, to_mesh
 from dream3d.mesh.clean import inspect
 from dream3d.types import Surface
@@ -23,9 +23,7 @@ def test_the_yaml_says_every_knob_and_its_default():
 
 
 def test_field_to_files(tmp_path):
-    build = instantiate(
-        yaml.safe_load(CONF.read_text()), resolution=32, faces=500, size=64, formats=["glb", "stl"]
-    )
+    build = instantiate(yaml.safe_load(CONF.read_text()), resolution=32, faces=500, size=64, formats=["glb", "stl"])
     mesh = build(solid(ball), tmp_path)
     assert sorted(f.name for f in tmp_path.iterdir()) == ["mesh.glb", "mesh.stl"]
     assert mesh.texture.shape == (64, 64, 3) and inspect(mesh).watertight
@@ -43,7 +41,7 @@ def test_vertex_colours_are_those_of_the_surface():
 
 
 def test_a_level_set_is_smoothed_a_surface_made_of_triangles_is_not():
-    made = Tets(appearance=nn.Module(), distance=lambda x: x.abs().amax(1) - 0.6, resolution=8, levels=[4])
+    made = DMTet(appearance=nn.Module(), distance=lambda x: x.abs().amax(1) - 0.6, resolution=8, levels=[4])
     made.surface = lambda x: Surface(x[:, 0], x)
     for field, smoothed in ((solid(ball), True), (made, False)):
         plain, smooth = (to_mesh(field, resolution=16, faces=5000, smoothing=n).vertices for n in (0, 3))
@@ -51,9 +49,7 @@ def test_a_level_set_is_smoothed_a_surface_made_of_triangles_is_not():
 
 
 def test_twice_the_same():
-    first, second = (
-        Build(resolution=32, faces=500, size=64).make(solid(ball, 30, 0.05))[0] for _ in range(2)
-    )
+    first, second = (Build(resolution=32, faces=500, size=64).make(solid(ball, 30, 0.05))[0] for _ in range(2))
     for name in ("vertices", "faces", "colours", "normals", "uv", "texture"):
         assert torch.equal(getattr(first, name), getattr(second, name)), name
 

@@ -6,9 +6,9 @@ import torch
 from scenes import box, sphere
 from shapes import ball, cleaned, extracted, ring, solid
 
+from dream3d.geometry.normals import vertex_normals
 from dream3d.mesh.clean import clean, close, component_volumes, decimate, inspect, keep_large, smooth, welded
 from dream3d.mesh.holes import boundary_loops, fill_holes
-from dream3d.mesh.normals import vertex_normals
 from dream3d.types import Mesh
 
 BALL = 4 / 3 * math.pi * 0.6**3

@@ -112,9 +112,7 @@ def test_a_mesh_with_a_placement_goes_back_to_its_place(quad, tmp_path):
 
 def test_obj_corner_colours_by_the_specification(quad, tmp_path):
     files = export(quad, tmp_path, ["obj"])
-    assert (
-        sorted(f.name for f in files) == ["mesh.mtl", "mesh.obj", "mesh.png"] and files[-1].name == "mesh.obj"
-    )
+    assert sorted(f.name for f in files) == ["mesh.mtl", "mesh.obj", "mesh.png"] and files[-1].name == "mesh.obj"
     lines = [line.split() for line in (tmp_path / "mesh.obj").read_text().splitlines() if line]
     assert ["mtllib", "mesh.mtl"] in lines and "map_Kd mesh.png" in (tmp_path / "mesh.mtl").read_text()
     v = [tuple(map(float, w[1:4])) for w in lines if w[0] == "v"]

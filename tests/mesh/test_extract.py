@@ -5,8 +5,8 @@ import torch
 from shapes import CHUNK, Analytic, ball, extracted, gaussian, ring, solid
 
 from dream3d.mesh.clean import inspect
-from dream3d.mesh.extract import Grid, find_level, isosurface, sample
-from dream3d.mesh.level import EmptyField, SolidField
+from dream3d.mesh.extract import Grid, find_isovalue, isosurface, sample
+from dream3d.mesh.isovalue import EmptyField, SolidField
 
 
 def test_grid_asks_only_inside_the_ball_and_knows_where_its_points_are():
@@ -21,9 +21,7 @@ def test_grid_asks_only_inside_the_ball_and_knows_where_its_points_are():
     torch.testing.assert_close(grid.density[tuple(index.T)], x + 2)
 
 
-@pytest.mark.parametrize(
-    "field", [solid(ball), solid(ball, 1e6), solid(ball, 50, 0.01)], ids=["hard", "huge", "soft"]
-)
+@pytest.mark.parametrize("field", [solid(ball), solid(ball, 1e6), solid(ball, 50, 0.01)], ids=["hard", "huge", "soft"])
 def test_sphere_at_a_given_level(field):
     mesh = extracted(field, level=25.0)
     radius = mesh.vertices.norm(dim=1)
@@ -43,9 +41,7 @@ def test_refinement_is_what_makes_a_hard_sphere_round():
 def test_refinement_finds_the_level_of_a_curved_density():
     field = gaussian(30.0, 0.2)
     mesh = extracted(field, level=3.0)
-    torch.testing.assert_close(
-        field.density(mesh.vertices), torch.full((len(mesh.vertices),), 3.0), rtol=1e-3, atol=0
-    )
+    torch.testing.assert_close(field.density(mesh.vertices), torch.full((len(mesh.vertices),), 3.0), rtol=1e-3, atol=0)
 
 
 def test_torus_has_a_hole():
@@ -96,7 +92,7 @@ def test_solid_is_named(level):
 def test_levels_that_make_no_sense(level):
     grid = Grid(torch.ones(10, 10, 10), 0.25)
     with pytest.raises(ValueError, match=r"mesh\.level: got .* expected auto or a density > 0"):
-        find_level(grid, level)
+        find_isovalue(grid, level)
 
 
 def test_other_mistakes_are_named():

@@ -3,7 +3,8 @@ import math
 import pytest
 import torch
 
-from dream3d.metrics.chamfer import chamfer, f_score, surface_points
+from dream3d.geometry.surface_sampling import surface_points
+from dream3d.metrics.chamfer import chamfer, f_score
 from dream3d.seeding import generator
 from dream3d.types import Mesh
 
@@ -38,8 +39,6 @@ def test_points_are_uniform_in_area_and_seeded():
     assert not torch.equal(points, surface_points(mesh, count, generator(1, 0, "points")))
     square = points[:, 2] == 0
     share = 1 / 2.5
-    assert square.float().mean().item() == pytest.approx(
-        share, abs=4 * math.sqrt(share * (1 - share) / count)
-    )
+    assert square.float().mean().item() == pytest.approx(share, abs=4 * math.sqrt(share * (1 - share) / count))
     deviation = 1 / math.sqrt(12 * share * count)
     assert (points[square, :2].mean(0) - 0.5).abs().max().item() < 5 * deviation

@@ -10,9 +10,7 @@ PALETTE = torch.tensor([[0.8, 0.1, 0.1], [0.2, 0.3, 0.8], [0.95, 0.95, 0.95]])
 
 def test_lab_is_that_of_another_library():
     colours = torch.rand(50, 3, generator=torch.Generator().manual_seed(0))
-    torch.testing.assert_close(
-        lab(colours), torch.tensor(rgb2lab(colours.numpy()[None])[0]), atol=0.05, rtol=0
-    )
+    torch.testing.assert_close(lab(colours), torch.tensor(rgb2lab(colours.numpy()[None])[0]), atol=0.05, rtol=0)
 
 
 def test_a_third_of_the_solid_pixels_is_red():

@@ -26,8 +26,7 @@ def test_ssim_agrees_with_scikit_image():
     b = (0.7 * a + 0.3 * images(1)).contiguous()
     options = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False, "data_range": 1.0}
     theirs = [
-        structural_similarity(x.numpy(), y.numpy(), channel_axis=-1, **options)
-        for x, y in zip(a, b, strict=True)
+        structural_similarity(x.numpy(), y.numpy(), channel_axis=-1, **options) for x, y in zip(a, b, strict=True)
     ]
     assert ssim(a, b).item() == pytest.approx(np.mean(theirs), abs=2e-3)
 

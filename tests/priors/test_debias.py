@@ -6,7 +6,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import BertConfig, BertForMaskedLM, PreTrainedTokenizerFast
 
 from dream3d.errors import UserError
-from dream3d.priors.debias import VIEWS, Debias
+from dream3d.priors.addons.debias import VIEWS, Debias
 
 SENTENCE = ["This", "image", "is", "depicting", "a", "view", "of"]
 WORDS = ["[PAD]", "[UNK]", "[MASK]", *VIEWS, *SENTENCE, "smiling", "dog", "with", "bag"]

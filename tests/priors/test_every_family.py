@@ -9,15 +9,15 @@ import torch
 from diffusers import LCMScheduler, StableDiffusionPipeline
 from short_runs import shrunk
 
-from dream3d.build import build, build_prior, build_text
-from dream3d.compose import composed
+from dream3d.cli.overrides import composed
 from dream3d.distill.guidance import guided
 from dream3d.distill.sds import sds
 from dream3d.distill.weight import sigma_squared
 from dream3d.errors import UserError
 from dream3d.optimize import optimize
 from dream3d.priors.pipeline import load
-from dream3d.types import EpsSet, Image, Text
+from dream3d.run.build import build, build_prior, build_text
+from dream3d.types import Conditioning, Image, NoisePrediction
 
 
 def told_cameras():
@@ -64,7 +64,7 @@ def words(request, tmp_path_factory):
 @pytest.mark.parametrize("distill", ["sds", "vsd"])
 def test_ten_steps_move_the_field(words, distill):
     config = shrunk(composed([*words, f"distill={distill}", "camera=mvdream"]))
-    config.views, config.size = (4 if "mvdream" in config.prior.path else 1), 8
+    config.batch_size, config.size = (4 if "mvdream" in config.prior.path else 1), 8
     setup = build(config)
     before = [p.detach().clone() for p in setup.fields[0].parameters()]
     steps = list(optimize(setup, 0, 10))
@@ -86,7 +86,7 @@ def test_text_encoders_are_freed_and_nothing_else_changes(words):
     x, t = torch.randn(4, prior.channels, 16, 16), torch.full((4,), 500)
     if prior.camera and prior.resolution == 64:
         x = torch.randn(4, 4, 64, 64)
-    pair = Text(kept.expand(4, *kept.shape), kept.expand(4, *kept.shape), torch.zeros(4, 17))
+    pair = Conditioning(kept.expand(4, *kept.shape), kept.expand(4, *kept.shape), torch.zeros(4, 17))
     before = prior.eps(x, t, pair).cond
     prior.free_text()
     gc.collect()
@@ -137,7 +137,7 @@ def test_sds_is_what_plain_diffusers_calls_give(sd, text_first):
     colour, alpha = torch.rand(3, 16, 16, 3, requires_grad=True), torch.rand(3, 16, 16, 1, requires_grad=True)
     t, noise = torch.tensor([20, 431, 979]), torch.randn(3, 4, 8, 8)
     x = prior.encode(Image(colour, alpha), torch.full((1, 1, 1, 3), 0.25))
-    text = Text(prior.embed(["a corgi"] * 3), prior.embed(["blurry"] * 3))
+    text = Conditioning(prior.embed(["a corgi"] * 3), prior.embed(["blurry"] * 3))
     loss = sds(prior, x, t, noise, text, scale=text_first + 1, weight=sigma_squared).loss
     got = torch.autograd.grad(loss, (colour, alpha))
     expected = plain_gradient(pipeline, colour, alpha, t, noise, text_first)
@@ -149,7 +149,7 @@ def test_sds_is_what_plain_diffusers_calls_give(sd, text_first):
 
 def test_the_two_forms_of_guidance():
     cond, null = torch.randn(2, 3), torch.randn(2, 3)
-    assert torch.allclose(guided(EpsSet(cond, null), 8.5), cond + 7.5 * (cond - null), atol=1e-5)
+    assert torch.allclose(guided(NoisePrediction(cond, null), 8.5), cond + 7.5 * (cond - null), atol=1e-5)
 
 
 def test_alpha_bar_is_the_schedulers(tmp_path):
@@ -170,7 +170,7 @@ def test_a_few_step_model_is_asked_at_its_own_timesteps(tmp_path):
     assert torch.equal(prior.alpha_bar, pipeline.scheduler.alphas_cumprod[own])
     x, text = torch.randn(1, 4, 8, 8), whole.embed(["a corgi"])
     one, other = (
-        p.eps(x, torch.tensor([t]), Text(text, text)).cond for p, t in ((prior, 24), (whole, int(own[24])))
+        p.eps(x, torch.tensor([t]), Conditioning(text, text)).cond for p, t in ((prior, 24), (whole, int(own[24])))
     )
     assert torch.equal(one, other)
     config = shrunk(composed(["prior=folder", f"prior.path={folder}", "prior.steps=4", "prompt=a corgi"]))

@@ -6,7 +6,7 @@ import torch
 from diffusers import LatentConsistencyModelPipeline, UNet2DConditionModel
 
 from dream3d.priors.pipeline import load
-from dream3d.types import Image, Text
+from dream3d.types import Conditioning, Image
 
 MAKERS = {
     "mini": tiny.mini,
@@ -112,7 +112,7 @@ def test_eps_is_the_networks_in_one_call(both):
     cond, null = ours.embed(PROMPTS), ours.embed(["blurry dog"] * 3)
     calls = []
     handle = ours.unet.register_forward_hook(lambda *_: calls.append(1))
-    eps = ours.eps(x_t, t, Text(cond, null, camera))
+    eps = ours.eps(x_t, t, Conditioning(cond, null, camera))
     handle.remove()
     assert len(calls) == 1
     with torch.no_grad():
@@ -128,16 +128,14 @@ def test_negatives_stay_with_their_image(both):
     _, _, ours = both
     x_t, t, camera = inputs(ours)
     cond, null = ours.embed(PROMPTS), ours.embed([""] * 3)
-    negatives = torch.stack(
-        [ours.embed(["dog", "truck"]), ours.embed(["a", "view"]), ours.embed(["side", "red"])]
-    )
+    negatives = torch.stack([ours.embed(["dog", "truck"]), ours.embed(["a", "view"]), ours.embed(["side", "red"])])
     weights = torch.tensor([[-1.0, 0.0], [-0.5, -0.2], [0.0, -2.0]])
-    eps = ours.eps(x_t, t, Text(cond, null, camera, negatives, weights))
+    eps = ours.eps(x_t, t, Conditioning(cond, null, camera, negatives, weights))
     for image in range(3):
         for k in range(2):
             one = slice(image, image + 1)
             alone = negatives[one, k]
-            expected = ours.eps(x_t[one], t[one], Text(alone, alone, camera[one])).cond
+            expected = ours.eps(x_t[one], t[one], Conditioning(alone, alone, camera[one])).cond
             assert torch.allclose(eps.negatives[one, k], expected, atol=2e-5)
     assert eps.weights is weights
 
@@ -148,7 +146,7 @@ def test_one_and_the_same_embedding_runs_once(both):
     cond = ours.embed(PROMPTS)
     sizes = []
     handle = ours.unet.register_forward_hook(lambda module, args, out: sizes.append(len(out[0])))
-    eps = ours.eps(x_t, t, Text(cond, cond, camera))
+    eps = ours.eps(x_t, t, Conditioning(cond, cond, camera))
     handle.remove()
     assert sizes == [3] and torch.equal(eps.cond, eps.null)
 
@@ -215,9 +213,9 @@ def test_few_step_models_are_told_their_guidance(maker, guidance, tmp_path):
     with torch.no_grad():
         text = reference_embedding(name, pipeline, PROMPTS[:2])
         expected = reference_eps(name, pipeline, (x_t, t), text, None)
-    got = ours.eps(x_t, t, Text(cond, cond)).cond
+    got = ours.eps(x_t, t, Conditioning(cond, cond)).cond
     assert (got - expected).abs().max() <= 1e-5
-    other = load(str(tmp_path), dtype="float32", guidance=3.0).eps(x_t, t, Text(cond, cond)).cond
+    other = load(str(tmp_path), dtype="float32", guidance=3.0).eps(x_t, t, Conditioning(cond, cond)).cond
     assert (got - other).abs().max() > 1e-5
 
 

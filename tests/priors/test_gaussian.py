@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from dream3d.priors.gaussian import Gaussian, cosine_alpha_bar, gaussian_eps
-from dream3d.types import Image, ScoreModel, Text
+from dream3d.types import Conditioning, Image, ScoreModel
 
 
 def random(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -41,7 +41,7 @@ def test_no_predictor_does_better() -> None:
 def test_negatives_are_predicted_like_the_rest() -> None:
     prior, x_t, t = Gaussian({}, std=0.5), random(2, 4), torch.tensor([100, 800])
     means, weights = random(2, 3, 4, seed=1), random(2, 3, seed=2)
-    eps = prior.eps(x_t, t, Text(means[:, 0], means[:, 1], negatives=means, weights=weights))
+    eps = prior.eps(x_t, t, Conditioning(means[:, 0], means[:, 1], negatives=means, weights=weights))
     assert eps.negatives is not None
     assert torch.equal(eps.negatives[:, 0], eps.cond)
     assert torch.equal(eps.negatives[:, 1], eps.null)

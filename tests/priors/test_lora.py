@@ -12,7 +12,7 @@ from dream3d.distill.vsd import StudentScore
 from dream3d.priors.gaussian import cosine_alpha_bar
 from dream3d.priors.lora import LoraStudent, Network
 from dream3d.priors.mini.network import MiniUNet
-from dream3d.types import Text
+from dream3d.types import Conditioning
 
 TEXT = 16
 
@@ -70,13 +70,13 @@ def prior(request: pytest.FixtureRequest) -> Tiny:
     return Tiny(network(kind), prediction, cosine_alpha_bar().float())
 
 
-def batch(b: int = 2) -> tuple[Tensor, Tensor, Text]:
+def batch(b: int = 2) -> tuple[Tensor, Tensor, Conditioning]:
     draw = generator(1)
     size = 16
     x = torch.randn(b, 4, size, size, generator=draw)
     camera = torch.randn(b, 17, generator=draw)
     camera[:, 16] = 0.7
-    text = Text(*(torch.randn(b, 5, TEXT, generator=draw) for _ in range(2)), camera=camera)
+    text = Conditioning(*(torch.randn(b, 5, TEXT, generator=draw) for _ in range(2)), camera=camera)
     return x, torch.tensor([300, 700] * b)[:b], text
 
 
@@ -97,9 +97,7 @@ def test_prior_is_untouched_bit_for_bit(prior: Tiny) -> None:
     student.train(x, text, generator(3))
     student.eps(x, torch.tensor([300, 700]), text)
     assert torch.equal(answer(prior), before)
-    after = {
-        k.replace(".base_layer", ""): p for k, p in prior.unet.named_parameters() if ".student." not in k
-    }
+    after = {k.replace(".base_layer", ""): p for k, p in prior.unet.named_parameters() if ".student." not in k}
     assert set(after) == set(frozen)
     for name, (pointer, value) in frozen.items():
         assert after[name].data_ptr() == pointer  # shared in memory, not copied

@@ -6,8 +6,8 @@ import torch
 from torch import nn
 
 from dream3d.errors import UserError
-from dream3d.priors import memory
-from dream3d.priors.memory import Batch, Estimate
+from dream3d.priors.loading import memory
+from dream3d.priors.loading.memory import Batch, Estimate
 from dream3d.priors.pipeline import load
 
 CPU = torch.device("cpu")
@@ -27,9 +27,7 @@ def test_the_formula():
 
 
 def test_bytes_alive_are_the_ones_written_out_by_hand():
-    layers = memory.ghost(
-        nn.Sequential(nn.Linear(10, 30), nn.ReLU(), nn.Linear(30, 20)).requires_grad_(False)
-    )
+    layers = memory.to_meta(nn.Sequential(nn.Linear(10, 30), nn.ReLU(), nn.Linear(30, 20)).requires_grad_(False))
     x = memory.meta(4, 10)
     held, peak = memory.counted(lambda: layers(x), False, [layers])
     assert held == 4 * 20 * 4
@@ -81,10 +79,7 @@ def test_a_student_and_checkpointing_move_the_figures_the_right_way(sd_folder):
 
 def test_half_the_bytes_in_half_precision(sd_folder):
     full, half = (load(str(sd_folder), dtype=kind) for kind in ("float32", "bfloat16"))
-    a, b = (
-        memory.estimate(p.unet, p.family, p.space, [p.unet, p.space.vae], p.dtype, Batch())
-        for p in (full, half)
-    )
+    a, b = (memory.estimate(p.unet, p.family, p.space, [p.unet, p.space.vae], p.dtype, Batch()) for p in (full, half))
     assert b.weights * 2 == a.weights and 0.4 < b.held / a.held < 0.7 and 0.4 < b.forward / a.forward < 0.7
 
 
@@ -93,7 +88,7 @@ def test_what_cannot_fit_is_refused_in_one_line_with_advice(sd_folder, tmp_path,
     monkeypatch.setattr(memory, "MEMINFO", meminfo)
     meminfo.write_text("MemTotal: 900 kB\nMemAvailable:     500 kB\n")
     assert memory.free_memory(CPU) == 500 * 1024
-    with pytest.raises(UserError, match=r"of cpu .* but .* are free; say views=1"):
+    with pytest.raises(UserError, match=r"of cpu .* but .* are free; say batch_size=1"):
         memory.fits(Estimate(0.0, 0.0, 600e3, 0.0, 0.0), Batch(), CPU, True)
     assert "are free" in memory.fits(Estimate(9e9, 0.0, 500e3, 0.0, 0.0), Batch(), CPU, True)
     assert "600.0 GB" in memory.fits(Estimate(0.0, 0.0, 600e9, 0.0, 0.0), Batch(), CPU, False)

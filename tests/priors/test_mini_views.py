@@ -74,9 +74,7 @@ def test_colour_words_only_go_to_models_that_can_have_them():
     rng = np.random.default_rng(0)
     for _ in range(500):
         _, colour, fitting = compose([plain, CARD], rng)
-        assert (
-            fitting == ([1] if colour not in (None, "blue") else [0, 1]) or colour is None or colour == "blue"
-        )
+        assert fitting == ([1] if colour not in (None, "blue") else [0, 1]) or colour is None or colour == "blue"
 
 
 def test_every_caption_word_is_in_the_vocabulary():

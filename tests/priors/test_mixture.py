@@ -3,7 +3,7 @@ import torch
 
 from dream3d.priors.gaussian import gaussian_eps
 from dream3d.priors.mixture import Mixture, mixture_eps
-from dream3d.types import Image, ScoreModel, Text
+from dream3d.types import Conditioning, Image, ScoreModel
 
 
 def random(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -29,9 +29,7 @@ def test_eps_is_the_score(std: float) -> None:
     spread = (alpha**2 * std**2 + sigma**2).sqrt()
     logs = []
     for k in range(3):
-        normal = torch.distributions.Normal(
-            alpha[:, None, None] * modes[:, k], spread[:, None, None].expand(3, 2, 2)
-        )
+        normal = torch.distributions.Normal(alpha[:, None, None] * modes[:, k], spread[:, None, None].expand(3, 2, 2))
         logs.append(shares[k].log() + normal.log_prob(x_t).sum((1, 2)))
     (score,) = torch.autograd.grad(torch.stack(logs).logsumexp(0).sum(), x_t)
     got = mixture_eps(x_t.detach(), abar, modes, std, shares)
@@ -55,7 +53,7 @@ def test_far_modes_do_not_matter_and_nothing_overflows() -> None:
 def test_set_holds_cond_null_and_negatives() -> None:
     prior, x_t, t = Mixture({}, std=0.5), random(2, 3), torch.tensor([100, 800])
     modes, weights = random(2, 2, 4, 3, seed=1), random(2, 2, seed=2)
-    eps = prior.eps(x_t, t, Text(modes[:, 0], modes[:, 1], negatives=modes, weights=weights))
+    eps = prior.eps(x_t, t, Conditioning(modes[:, 0], modes[:, 1], negatives=modes, weights=weights))
     assert eps.negatives is not None
     assert torch.equal(eps.negatives, torch.stack((eps.cond, eps.null), dim=1))
-    assert prior.eps(x_t, t, Text(modes[:, 0], modes[:, 1])).negatives is None
+    assert prior.eps(x_t, t, Conditioning(modes[:, 0], modes[:, 1])).negatives is None

@@ -5,10 +5,10 @@ import tiny
 import torch
 
 from dream3d.cameras import flatten, turntable
-from dream3d.compose import composed
-from dream3d.priors.multiview import told_cameras
+from dream3d.cli.overrides import composed
+from dream3d.priors.addons.multiview import told_cameras
 from dream3d.priors.pipeline import load
-from dream3d.types import Text
+from dream3d.types import Conditioning
 
 MORE = {"class_embed_type": "projection", "projection_class_embeddings_input_dim": 16}
 
@@ -26,7 +26,7 @@ def inputs(prior, groups=2):
     camera = flatten(turntable(4, 0.26, 2.5, 0.7, 8)).repeat(groups, 1)
     cond, null = prior.embed(["a corgi"] * 4 * groups), prior.embed(["blurry"] * 4 * groups)
     t = torch.tensor([100, 800]).repeat_interleave(4)[: 4 * groups]
-    return torch.randn(4 * groups, 4, 8, 8), t, Text(cond, null, camera)
+    return torch.randn(4 * groups, 4, 8, 8), t, Conditioning(cond, null, camera)
 
 
 def hooked(unet, views):
@@ -36,9 +36,7 @@ def hooked(unet, views):
             module.register_forward_pre_hook(
                 lambda _, args: (args[0].reshape(len(args[0]) // views, -1, args[0].shape[-1]), *args[1:])
             )
-            module.register_forward_hook(
-                lambda _, args, out: out.reshape(len(out) * views, -1, out.shape[-1])
-            )
+            module.register_forward_hook(lambda _, args, out: out.reshape(len(out) * views, -1, out.shape[-1]))
     return unet
 
 
@@ -67,7 +65,7 @@ def test_views_of_a_group_see_each_other_and_no_other_group(both):
 def test_the_camera_counts(both):
     _, _, prior = both
     x_t, t, text = inputs(prior, groups=1)
-    turned = Text(text.cond, text.null, text.camera.roll(1, 0))
+    turned = Conditioning(text.cond, text.null, text.camera.roll(1, 0))
     assert (prior.eps(x_t, t, text).cond - prior.eps(x_t, t, turned).cond).abs().max() > 1e-6
 
 
@@ -89,23 +87,21 @@ def test_it_is_told_the_camera_and_needs_no_view_words(both):
 def test_views_come_in_fours(both):
     _, _, prior = both
     x_t, t, text = inputs(prior, groups=1)
-    cut = Text(text.cond[:3], text.null[:3], text.camera[:3])
+    cut = Conditioning(text.cond[:3], text.null[:3], text.camera[:3])
     with pytest.raises(ValueError, match="got 6 images at once, expected a multiple of 4"):
         prior.eps(x_t[:3], t[:3], cut)
     with pytest.raises(ValueError, match="got none"):
-        prior.eps(x_t, t, Text(text.cond, text.null))
+        prior.eps(x_t, t, Conditioning(text.cond, text.null))
 
 
 @pytest.mark.parametrize("distill", ["mvdream", "vsd"])
 def test_a_run_with_four_views(both, distill):
     from short_runs import shrunk
 
-    from dream3d.build import build
     from dream3d.optimize import optimize
+    from dream3d.run.build import build
 
-    config = shrunk(
-        composed(["prior=folder", f"prior.path={both[1]}", "prompt=a corgi", f"distill={distill}"])
-    )
-    config.views = 4
+    config = shrunk(composed(["prior=folder", f"prior.path={both[1]}", "prompt=a corgi", f"distill={distill}"]))
+    config.batch_size = 4
     steps = list(optimize(build(config), 0, 2))
     assert all(torch.isfinite(s.loss) and torch.isfinite(s.grad_norm) and s.grad_norm > 0 for s in steps)

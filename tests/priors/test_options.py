@@ -6,9 +6,9 @@ import torch
 from torch import nn
 
 from dream3d.errors import UserError
-from dream3d.priors.options import Options
+from dream3d.priors.loading.options import Options
 from dream3d.priors.pipeline import load
-from dream3d.types import Image, Text
+from dream3d.types import Conditioning, Image
 
 BLACK = torch.zeros(1, 1, 1, 3)
 
@@ -26,7 +26,7 @@ def loaded(folder, **options):
 def eps(prior):
     torch.manual_seed(1)
     x_t, cond = torch.randn(2, 4, 8, 8), prior.embed(["a corgi", "a dog"])
-    return prior.eps(x_t, torch.tensor([100, 800]), Text(cond, cond)).cond
+    return prior.eps(x_t, torch.tensor([100, 800]), Conditioning(cond, cond)).cond
 
 
 def encoded(prior):
@@ -54,9 +54,7 @@ def test_the_vae_gives_the_same_with_its_gradient(folder, option):
 def test_vae_slicing_takes_one_image_at_a_time(folder):
     for slicing, expected in ((True, [1, 1]), (False, [2])):
         prior, sizes = loaded(folder, vae_slicing=slicing), []
-        prior.space.vae.encoder.register_forward_hook(
-            lambda _, args, out, sizes=sizes: sizes.append(len(out))
-        )
+        prior.space.vae.encoder.register_forward_hook(lambda _, args, out, sizes=sizes: sizes.append(len(out)))
         encoded(prior)
         assert sizes == expected
 

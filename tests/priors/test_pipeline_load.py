@@ -8,9 +8,9 @@ import torch
 
 from dream3d.errors import UserError
 from dream3d.priors import spaces
-from dream3d.priors.dtypes import chosen_dtype
+from dream3d.priors.loading.dtypes import chosen_dtype
 from dream3d.priors.pipeline import load
-from dream3d.types import Image, ScoreModel, Text
+from dream3d.types import Conditioning, Image, ScoreModel
 
 BLACK = torch.zeros(1, 1, 1, 3)
 
@@ -64,9 +64,7 @@ def test_larger_frames_are_averaged_smaller_ones_interpolated():
     assert torch.allclose(spaces.resized(pixels, 4), mean, atol=1e-6)
     assert spaces.resized(pixels, 12) is pixels
     ramp = torch.linspace(0, 1, 8).expand(1, 1, 8, 8)
-    assert torch.allclose(
-        spaces.resized(ramp, 16)[..., 1:-1].diff(), torch.full((1, 1, 16, 13), 1 / 14), atol=1e-6
-    )
+    assert torch.allclose(spaces.resized(ramp, 16)[..., 1:-1].diff(), torch.full((1, 1, 16, 13), 1 / 14), atol=1e-6)
 
 
 def test_latents_are_the_vaes_mean_over_the_background(sd_folder):
@@ -96,10 +94,7 @@ def test_posterior_samples_have_its_mean_and_spread(sd_folder):
     with torch.no_grad():
         posterior = prior.space.vae.encode(2 * image.colour.permute(0, 3, 1, 2) - 1).latent_dist
         draws = torch.stack(
-            [
-                prior.encode(image, BLACK, torch.Generator().manual_seed(i)) / prior.space.scale
-                for i in range(200)
-            ]
+            [prior.encode(image, BLACK, torch.Generator().manual_seed(i)) / prior.space.scale for i in range(200)]
         )
         again = prior.encode(image, BLACK, torch.Generator().manual_seed(0)) / prior.space.scale
     assert torch.equal(draws[0], again)
@@ -126,7 +121,7 @@ def test_half_precision_stays_close_and_returns_float32(mini_folder):
     full, half = (load(str(mini_folder), dtype=kind) for kind in ("float32", "bfloat16"))
     torch.manual_seed(0)
     x_t, t, camera = torch.randn(2, 4, 64, 64), torch.tensor([100, 800]), torch.randn(2, 17)
-    text = Text(full.embed(["a corgi"] * 2), full.embed([""] * 2), camera)
+    text = Conditioning(full.embed(["a corgi"] * 2), full.embed([""] * 2), camera)
     a, b = full.eps(x_t, t, text).cond, half.eps(x_t, t, text).cond
     assert half.unet.dtype == torch.bfloat16 and b.dtype == torch.float32
     assert 0 < (a - b).norm() / a.norm() < 0.03

@@ -5,12 +5,12 @@ from scenes import box, sphere
 from dream3d.cameras import flatten, turntable
 from dream3d.errors import UserError
 from dream3d.priors.renders import Renders, diffusers_cosine, load
-from dream3d.types import Text
+from dream3d.types import Conditioning
 
 
-def text(views: int = 2) -> Text:
+def text(views: int = 2) -> Conditioning:
     nothing = torch.zeros(views, 1)
-    return Text(nothing, nothing, camera=flatten(turntable(views, 0.3, 3.0, 0.7, 16)))
+    return Conditioning(nothing, nothing, camera=flatten(turntable(views, 0.3, 3.0, 0.7, 16)))
 
 
 def test_with_one_mesh_the_noise_is_found_exactly():

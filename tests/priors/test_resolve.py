@@ -8,11 +8,11 @@ import tiny
 import torch
 from huggingface_hub.errors import GatedRepoError, LocalEntryNotFoundError, RepositoryNotFoundError
 
-from dream3d import config
 from dream3d.errors import UserError
 from dream3d.priors import __main__ as listing
-from dream3d.priors import resolve as room
-from dream3d.priors.completeness import problems
+from dream3d.priors.loading import resolve as room
+from dream3d.priors.loading.completeness import problems
+from dream3d.run import config
 
 
 @pytest.fixture(scope="module")
@@ -102,9 +102,7 @@ def test_a_full_disk_is_said_before_the_download(listed, hub, whole, monkeypatch
     hub(whole)
     monkeypatch.setattr(room, "needed", NEEDED)
     monkeypatch.setattr(room.constants, "HF_HUB_CACHE", str(tmp_path / "not" / "yet"))
-    monkeypatch.setattr(
-        room.shutil, "disk_usage", lambda folder: MagicMock(free=2e9 if folder == tmp_path else 0)
-    )
+    monkeypatch.setattr(room.shutil, "disk_usage", lambda folder: MagicMock(free=2e9 if folder == tmp_path else 0))
     with pytest.raises(UserError, match=r"4.8 GB are to be fetched, but .* has 2.0 GB free; .*HF_HOME"):
         room.resolve("someone/model", [], offline=False)
     there = "unet/d.fp16.safetensors"  # a download that was broken off goes on
@@ -176,9 +174,7 @@ def test_wrong_class_is_named(folder):
 def test_the_listing_names_every_prior(whole, hub, monkeypatch):
     named = listing.named_priors(config.folder())
     assert {"mini", "sd15", "sd21", "sdxl", "sd3", "deepfloyd"} <= set(named)
-    assert "missing" in listing.line("sd21", named["sd21"]) and "hf download" in listing.line(
-        "sd21", named["sd21"]
-    )
+    assert "missing" in listing.line("sd21", named["sd21"]) and "hf download" in listing.line("sd21", named["sd21"])
     assert f"usable   {whole}" in listing.line("mine", [str(whole)])
 
 

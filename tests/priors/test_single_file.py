@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from dream3d.errors import UserError
 from dream3d.priors import single_file
 from dream3d.priors.pipeline import load
-from dream3d.types import Image, Text
+from dream3d.types import Conditioning, Image
 
 UNET = (  # of a UNet with two levels of one layer each
     (r"(resnets\.\d)\.norm1", r"\1.in_layers.0"),
@@ -87,7 +87,7 @@ def test_it_is_the_same_prior_as_the_folder(place):
     file = load(str(place / "sd.safetensors"), dtype="float32", config=str(place / "config"), offline=True)
     expected, got = folder.embed(["a corgi"] * 2), file.embed(["a corgi"] * 2)
     assert (expected - got).abs().max() <= 1e-5
-    x_t, t, text = torch.randn(2, 4, 8, 8), torch.tensor([10, 900]), Text(expected, expected)
+    x_t, t, text = torch.randn(2, 4, 8, 8), torch.tensor([10, 900]), Conditioning(expected, expected)
     assert (folder.eps(x_t, t, text).cond - file.eps(x_t, t, text).cond).abs().max() <= 1e-5
     image, black = Image(torch.rand(1, 16, 16, 3), torch.ones(1, 16, 16, 1)), torch.zeros(1, 1, 1, 3)
     assert (folder.encode(image, black) - file.encode(image, black)).abs().max() <= 1e-5
@@ -96,9 +96,7 @@ def test_it_is_the_same_prior_as_the_folder(place):
 
 
 def test_dtypes_are_the_ones_asked_for(place):
-    file = load(
-        str(place / "sd.safetensors"), dtype="bfloat16", vae_dtype="float32", config=str(place / "config")
-    )
+    file = load(str(place / "sd.safetensors"), dtype="bfloat16", vae_dtype="float32", config=str(place / "config"))
     assert file.unet.dtype == torch.bfloat16 and file.space.vae.dtype == torch.float32
 
 

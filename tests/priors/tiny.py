@@ -122,9 +122,7 @@ def sdxl() -> StableDiffusionXLPipeline:
 def deepfloyd() -> IFPipeline:
     network = unet(3, 8, out_channels=6)
     scheduler = DDPMScheduler(beta_schedule="squaredcos_cap_v2", variance_type="learned_range")
-    return IFPipeline(
-        tokenizer(77), t5(8), network, scheduler, None, None, None, requires_safety_checker=False
-    )  # pyright: ignore
+    return IFPipeline(tokenizer(77), t5(8), network, scheduler, None, None, None, requires_safety_checker=False)  # pyright: ignore
 
 
 def sd3(with_t5: bool) -> StableDiffusion3Pipeline:

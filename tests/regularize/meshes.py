@@ -2,8 +2,8 @@
 
 import torch
 
-from dream3d.fields.lattice import cubes as cubes_of
-from dream3d.fields.lattice import lattice
+from dream3d.geometry.lattice import cubes as cubes_of
+from dream3d.geometry.lattice import lattice
 from dream3d.types import Image, Mesh, Render, SignedGrid
 
 EMPTY = Image(torch.zeros(1, 2, 2, 3), torch.zeros(1, 2, 2, 1))

@@ -35,7 +35,5 @@ def test_equals_the_cross_entropy_of_torch():
 
 
 def test_gradcheck():
-    alpha = (
-        0.1 + 0.8 * torch.rand(1, 3, 4, 1, generator=torch.Generator().manual_seed(0)).double()
-    ).requires_grad_()
+    alpha = (0.1 + 0.8 * torch.rand(1, 3, 4, 1, generator=torch.Generator().manual_seed(0)).double()).requires_grad_()
     assert torch.autograd.gradcheck(lambda x: entropy(picture(x)), alpha)

@@ -62,9 +62,7 @@ def test_gradcheck():
     samples = packed([2, 4], 3)
     density = torch.rand(6, dtype=torch.float64, generator=torch.Generator().manual_seed(0)).requires_grad_()
     values = torch.rand(6, 2, dtype=torch.float64, requires_grad=True, generator=torch.Generator())
-    assert torch.autograd.gradcheck(
-        lambda d, v: accumulate(weights_torch(d, samples), v, samples), (density, values)
-    )
+    assert torch.autograd.gradcheck(lambda d, v: accumulate(weights_torch(d, samples), v, samples), (density, values))
 
 
 def test_equals_nerfacc_forward_and_gradient():
@@ -103,9 +101,7 @@ def test_a_ray_is_untouched_by_an_opaque_one_before_it():
     density = torch.ones(55)
     density[:50] = 1e9
     alone = Samples(torch.zeros(5, dtype=torch.long), samples.start[50:], samples.end[50:], 1)
-    torch.testing.assert_close(
-        weights(density, samples)[50:], weights(density[50:], alone), rtol=1e-5, atol=1e-7
-    )
+    torch.testing.assert_close(weights(density, samples)[50:], weights(density[50:], alone), rtol=1e-5, atol=1e-7)
 
 
 def test_bookkeeping():

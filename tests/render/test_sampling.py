@@ -22,9 +22,7 @@ def random_rays(n: int) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def test_ball_interval_outside_inside_miss_behind():
-    origin = torch.tensor(
-        [[0.0, 0.0, 3.0], [0.0, 0.0, 0.5], [0.0, 2.0, 3.0], [0.0, 0.0, 3.0], [0.6, 0.0, 3.0]]
-    )
+    origin = torch.tensor([[0.0, 0.0, 3.0], [0.0, 0.0, 0.5], [0.0, 2.0, 3.0], [0.0, 0.0, 3.0], [0.6, 0.0, 3.0]])
     direction = torch.tensor([[0.0, 0.0, -1.0]] * 5)
     direction[3, 2] = 1
     near, far = ball_interval(origin, direction)

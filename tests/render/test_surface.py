@@ -8,11 +8,12 @@ import torch
 from scenes import box
 
 from dream3d.cameras import Orbit, orbit
+from dream3d.fields.dmtet import DMTet
 from dream3d.fields.flexicubes import FlexiCubes
 from dream3d.fields.material import Material
-from dream3d.fields.tets import Tets
 from dream3d.fields.triplane import Triplane
-from dream3d.metrics.chamfer import chamfer, surface_points
+from dream3d.geometry.surface_sampling import surface_points
+from dream3d.metrics.chamfer import chamfer
 from dream3d.metrics.psnr import psnr
 from dream3d.regularize.eikonal import eikonal
 from dream3d.regularize.laplacian import laplacian
@@ -21,15 +22,13 @@ from dream3d.render.reference import Reference
 from dream3d.render.shading import Lambertian
 from dream3d.render.srgb import linear
 from dream3d.render.surface import MeshRenderer
-from dream3d.render.volume import Volume
+from dream3d.render.volume import VolumeRenderer
 from dream3d.types import Mesh
 
 
-def field(radius=0.6, resolution=16, kind=Tets):
+def field(radius=0.6, resolution=16, kind=DMTet):
     colours = Triplane(generator=torch.Generator().manual_seed(0), resolutions=(16, 48))
-    return kind(
-        appearance=colours, distance=lambda x: x.norm(dim=1) - radius, resolution=resolution, lr_scale=2.0
-    )
+    return kind(appearance=colours, distance=lambda x: x.norm(dim=1) - radius, resolution=resolution, lr_scale=2.0)
 
 
 def views(n, size):
@@ -41,7 +40,7 @@ def views(n, size):
 
 @pytest.mark.parametrize("method", ["update", "forward"])
 def test_it_is_called_as_the_volume_renderer(method):
-    ours, other = (inspect.signature(getattr(r, method)).parameters for r in (MeshRenderer, Volume))
+    ours, other = (inspect.signature(getattr(r, method)).parameters for r in (MeshRenderer, VolumeRenderer))
     assert [(p.name, p.default) for p in ours.values()] == [(p.name, p.default) for p in other.values()]
 
 
@@ -57,7 +56,7 @@ def test_shading_sees_normals_points_and_views():
     assert lit.mesh is not None and lit.grid is not None
 
 
-@pytest.mark.parametrize("kind", [Tets, FlexiCubes])
+@pytest.mark.parametrize("kind", [DMTet, FlexiCubes])
 def test_a_known_mesh_comes_back_from_its_pictures(kind):
     """From a ball to a coloured box: shape and colour, from 24 views of 48 pixels in 80 steps."""
     truth = replace(box(0.8), colours=0.2 + 0.6 * box().colours)
@@ -65,9 +64,7 @@ def test_a_known_mesh_comes_back_from_its_pictures(kind):
     wanted = Reference(truth).picture(camera, supersample=4, ambient=1.0)
     model, render = field(resolution=20, kind=kind), MeshRenderer(supersample=1)
     rate, steps, draw = 0.03, 80, torch.Generator().manual_seed(0)
-    optimizer = torch.optim.Adam(
-        [{**g, "lr": 0.0} for g in model.parameter_groups()], betas=(0.9, 0.99), eps=1e-15
-    )
+    optimizer = torch.optim.Adam([{**g, "lr": 0.0} for g in model.parameter_groups()], betas=(0.9, 0.99), eps=1e-15)
     for step in range(steps):
         for group in optimizer.param_groups:
             group["lr"] = rate * group["lr_scale"] * (1 - 0.9 * step / steps)
@@ -108,7 +105,7 @@ def test_sphere_pictures_have_the_colours_of_the_field():
 
 def lit(light, **material):
     colours = Triplane(generator=torch.Generator().manual_seed(0), resolutions=(16, 48))
-    made = Tets(
+    made = DMTet(
         appearance=colours,
         distance=lambda x: x.norm(dim=1) - 0.6,
         resolution=12,
@@ -133,5 +130,5 @@ def test_a_light_shows_the_material():
 
 
 def test_a_light_on_a_field_without_a_material_is_said():
-    with pytest.raises(ValueError, match="a Tets without a material"):
+    with pytest.raises(ValueError, match="a DMTet without a material"):
         MeshRenderer(light=Environment())(field(resolution=8), views(1, 8))

@@ -10,13 +10,11 @@ from torch import Tensor
 from dream3d.cameras import orbit, pixel_rays
 from dream3d.render.sampling import ball_interval
 from dream3d.render.shading import Lambertian, Textureless, point_light
-from dream3d.render.volume import Volume
+from dream3d.render.volume import VolumeRenderer
 from dream3d.types import Camera, Render
 
 
-def camera(
-    size: int = 16, views: int = 2, distance: float = 3.0, dtype: torch.dtype = torch.float32
-) -> Camera:
+def camera(size: int = 16, views: int = 2, distance: float = 3.0, dtype: torch.dtype = torch.float32) -> Camera:
     angle = torch.arange(views, dtype=dtype) * 0.7 + 0.2
     same = torch.ones(views, dtype=dtype)
     return orbit(angle, 0.3 * same, distance * same, math.radians(45) * same, size)
@@ -57,13 +55,13 @@ def dense(field, cam: Camera, steps: int) -> tuple[Tensor, Tensor, Tensor]:
 @pytest.mark.parametrize("seed", [None, 3])
 def test_constant_density_has_the_closed_form(seed):
     cam = camera()
-    render = Volume(samples=32, occupancy=0)(Analytic(lambda x: 1.7 + 0 * x[:, 0]), cam, seed and rng(seed))
+    render = VolumeRenderer(samples=32, occupancy=0)(Analytic(lambda x: 1.7 + 0 * x[:, 0]), cam, seed and rng(seed))
     torch.testing.assert_close(render.image.alpha, 1 - torch.exp(-1.7 * chords(cam)), rtol=0, atol=2e-5)
 
 
 def test_packed_equals_dense_forward_and_gradient():
     cam, field = camera(8, dtype=torch.float64), Analytic(blob).double()
-    render = Volume(samples=48, occupancy=0, transmittance=0.0)(field, cam)
+    render = VolumeRenderer(samples=48, occupancy=0, transmittance=0.0)(field, cam)
     colour, alpha, depth = dense(field, cam, 48)
     mine = (render.image.colour, render.image.alpha, render.depth)
     for a, b in zip(mine, (colour, alpha, depth), strict=True):
@@ -79,7 +77,7 @@ def test_packed_equals_dense_forward_and_gradient():
 def test_depth_of_a_thin_opaque_shell():
     cam = camera(17, views=1)
     shell = Analytic(lambda x: 1e5 * ((x.norm(dim=-1) - 0.6).abs() < 0.02))
-    render = Volume(samples=256, occupancy=0)(shell, cam)
+    render = VolumeRenderer(samples=256, occupancy=0)(shell, cam)
     middle = render.depth[0, 8, 8, 0].detach()
     assert abs(float(middle) - (3 - 0.62)) < 2 / 256
     assert render.image.alpha[0, 8, 8, 0] > 1 - 1e-5
@@ -87,7 +85,7 @@ def test_depth_of_a_thin_opaque_shell():
 
 
 def test_weights_sum_to_alpha_and_samples_lie_on_their_rays():
-    render = Volume(samples=32, occupancy=0)(Analytic(blob), camera(), rng())
+    render = VolumeRenderer(samples=32, occupancy=0)(Analytic(blob), camera(), rng())
     total = torch.zeros(512).index_add(0, render.samples.ray, render.weights)
     torch.testing.assert_close(total, render.image.alpha.flatten(), rtol=0, atol=1e-6)
     origin = render.rays.origin.reshape(-1, 3)[render.samples.ray]
@@ -96,8 +94,8 @@ def test_weights_sum_to_alpha_and_samples_lie_on_their_rays():
     torch.testing.assert_close(away, t, rtol=1e-5, atol=1e-5)
 
 
-def trained(field, **knobs) -> Volume:
-    volume = Volume(**knobs)
+def trained(field, **knobs) -> VolumeRenderer:
+    volume = VolumeRenderer(**knobs)
     for step in range(0, 20 * 16, 16):
         volume.update(field, step, rng(step))
     return volume
@@ -107,7 +105,7 @@ def trained(field, **knobs) -> Volume:
 def test_skipping_changes_nothing_for_a_compact_scene_and_saves_most_queries(gain):
     """What is lost: cells of less than a hundredth of opacity a step, and corners that the probes missed."""
     field = Analytic(lambda x: gain * 40 * torch.sigmoid(60 * (0.5 - x.norm(dim=-1))))
-    full, skipping = Volume(samples=64, occupancy=0, transmittance=0.0), trained(field, samples=64)
+    full, skipping = VolumeRenderer(samples=64, occupancy=0, transmittance=0.0), trained(field, samples=64)
     pictures, grads, queries = [], [], []
     for volume in (full, skipping):
         field.queried = 0
@@ -149,14 +147,14 @@ def test_solid_scene_is_opaque_at_the_ball_and_finite():
 
 def test_camera_inside_the_ball():
     cam = camera(9, views=1, distance=0.5)
-    render = Volume(samples=32, occupancy=0)(Analytic(lambda x: 1.0 + 0 * x[:, 0]), cam)
+    render = VolumeRenderer(samples=32, occupancy=0)(Analytic(lambda x: 1.0 + 0 * x[:, 0]), cam)
     torch.testing.assert_close(render.image.alpha, 1 - torch.exp(-chords(cam)), rtol=0, atol=1e-5)
     assert render.samples.start.min() >= 0
     assert 0 < float(chords(cam).min()) and float(chords(cam).max()) <= 1.5 + 1e-5
 
 
 def test_same_generator_same_bits_and_another_differs():
-    field, volume = Analytic(blob), Volume(samples=32, occupancy=0)
+    field, volume = Analytic(blob), VolumeRenderer(samples=32, occupancy=0)
     a, b, c = (volume(field, camera(), rng(s)).image.colour for s in (1, 1, 2))
     assert torch.equal(a, b) and not torch.equal(a, c)
 
@@ -165,7 +163,7 @@ def test_jitter_is_unbiased():
     """Over many offsets the mean equals the fine midpoint rule; of a faint field, where alpha is linear."""
     field = Analytic(lambda x: 0.01 * (x[:, 0] > 0.1) * (x[:, 1] < 0.3))
     cam = camera(6, views=1)
-    coarse, fine = Volume(samples=6, occupancy=0), Volume(samples=600, occupancy=0)
+    coarse, fine = VolumeRenderer(samples=6, occupancy=0), VolumeRenderer(samples=600, occupancy=0)
     with torch.no_grad():
         mean = torch.stack([coarse(field, cam, rng(i)).image.alpha for i in range(300)]).mean(0)
         torch.testing.assert_close(mean, fine(field, cam).image.alpha, rtol=0, atol=4e-4)
@@ -175,8 +173,7 @@ def test_chunks_change_nothing():
     field = Analytic(blob)
     light = Lambertian(point_light(camera(), rng(4)))
     out = [
-        Volume(samples=32, occupancy=0, chunk=c)(field, camera(), rng(), "finite", light)
-        for c in (10**6, 100)
+        VolumeRenderer(samples=32, occupancy=0, chunk=c)(field, camera(), rng(), "finite", light) for c in (10**6, 100)
     ]
     for name in ("weights", "points", "density", "normals", "depth", "normal"):
         torch.testing.assert_close(getattr(out[0], name), getattr(out[1], name), msg=name)
@@ -186,7 +183,7 @@ def test_chunks_change_nothing():
 
 def test_state_dict_resumes_exactly():
     field = Analytic(blob)
-    a, b = trained(field), Volume()
+    a, b = trained(field), VolumeRenderer()
     b.load_state_dict(a.state_dict())
     for volume in (a, b):
         volume.update(field, 320, rng(320))
@@ -195,7 +192,7 @@ def test_state_dict_resumes_exactly():
 
 
 def test_update_is_due_every_n_steps():
-    field, volume = Analytic(blob), Volume(occupancy_every=4)
+    field, volume = Analytic(blob), VolumeRenderer(occupancy_every=4)
     for step in range(9):
         volume.update(field, step, rng(step))
     assert field.queried == 3 * (len(volume.occupancy.cells) + len(volume.occupancy.corners))
@@ -204,7 +201,7 @@ def test_update_is_due_every_n_steps():
 @pytest.mark.parametrize("kind", ["analytic", "finite"])
 def test_normals_of_a_ball_point_outwards(kind):
     ball = Analytic(lambda x: 100 * torch.sigmoid(40 * (0.5 - x.norm(dim=-1))))
-    render = Volume(samples=64, occupancy=0)(ball, camera(9, views=1), None, kind)
+    render = VolumeRenderer(samples=64, occupancy=0)(ball, camera(9, views=1), None, kind)
     seen = render.weights > 1e-3
     outwards = torch.nn.functional.normalize(render.points[seen], dim=-1)
     assert ((render.normals[seen] * outwards).sum(-1) > 0.99).all()
@@ -216,15 +213,15 @@ def test_normals_of_a_ball_point_outwards(kind):
 def test_shading_reaches_the_picture():
     ball, cam = Analytic(lambda x: 300.0 * torch.sigmoid(60 * (0.5 - x.norm(dim=-1)))), camera(9, views=2)
     towards = Textureless(cam.c2w[:, :3, 3])
-    render: Render = Volume(samples=64, occupancy=0)(ball, cam, None, "finite", towards)
+    render: Render = VolumeRenderer(samples=64, occupancy=0)(ball, cam, None, "finite", towards)
     torch.testing.assert_close(render.image.colour[:, 4, 4], torch.ones(2, 3), rtol=0, atol=0.02)
     behind = Textureless(-cam.c2w[:, :3, 3])
-    render = Volume(samples=64, occupancy=0)(ball, cam, None, "finite", behind)
+    render = VolumeRenderer(samples=64, occupancy=0)(ball, cam, None, "finite", behind)
     torch.testing.assert_close(render.image.colour[:, 4, 4], torch.full((2, 3), 0.1), rtol=0, atol=0.02)
 
 
 def test_errors_say_what_to_do():
     with pytest.raises(ValueError, match="expected samples"):
-        Volume(samples=0)
+        VolumeRenderer(samples=0)
     with pytest.raises(ValueError, match="ask for analytic or finite"):
-        Volume()(Analytic(blob), camera(), None, "none", Textureless(torch.zeros(2, 3)))
+        VolumeRenderer()(Analytic(blob), camera(), None, "none", Textureless(torch.zeros(2, 3)))

@@ -49,9 +49,7 @@ def test_no_commit_from_a_damaged_repository_or_without_git(tmp_path, monkeypatc
 def test_commit_is_the_one_git_names(tmp_path):
     def git(*words: str) -> str:
         identity = ["-c", "user.name=a", "-c", "user.email=a@b.c", "-c", "commit.gpgsign=false"]
-        done = subprocess.run(
-            ["git", "-C", tmp_path, *identity, *words], capture_output=True, text=True, check=True
-        )
+        done = subprocess.run(["git", "-C", tmp_path, *identity, *words], capture_output=True, text=True, check=True)
         return done.stdout.strip()
 
     git("init")

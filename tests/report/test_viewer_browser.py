@@ -12,9 +12,7 @@ from PIL import Image as Pillow
 from dream3d.report.viewer import write_viewer
 
 BROWSER = next((b for b in ("chromium", "chromium-browser", "google-chrome") if shutil.which(b)), None)
-pytestmark = pytest.mark.skipif(
-    BROWSER is None, reason="no Chromium on this machine to open viewer.html with"
-)
+pytestmark = pytest.mark.skipif(BROWSER is None, reason="no Chromium on this machine to open viewer.html with")
 
 FLAGS = """--headless --no-sandbox --disable-gpu --use-gl=angle --use-angle=swiftshader
 --enable-unsafe-swiftshader

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from dream3d.mesh.load import load_mesh
+from dream3d.mesh.reading import load_mesh
 from dream3d.types import Mesh
 
 
@@ -55,9 +55,7 @@ def packed_assets(folder: Path, wanted: dict[str, Any], at_most: int | None = No
     return concepts
 
 
-def _packed_asset(
-    shard: dict[str, Any], row: dict[str, Any], concept: str, spec: dict[str, Any], number: int
-) -> Asset:
+def _packed_asset(shard: dict[str, Any], row: dict[str, Any], concept: str, spec: dict[str, Any], number: int) -> Asset:
     r = row["row"]
     (v0, v1), (f0, f1) = shard["vertex_offset"][r : r + 2], shard["face_offset"][r : r + 2]
     vertices = torch.from_numpy(shard["vertices"][v0:v1] / 32767.5 - 1).float()

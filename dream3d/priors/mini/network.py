@@ -262,9 +262,7 @@ class MiniUNet(ModelMixin, ConfigMixin):
         """
         b = sample.shape[0]
         t = torch.as_tensor(timestep, device=sample.device).float().expand(b)
-        camera = (
-            sample.new_zeros(b, CAMERA_SIZE, dtype=torch.float32) if class_labels is None else class_labels
-        )
+        camera = sample.new_zeros(b, CAMERA_SIZE, dtype=torch.float32) if class_labels is None else class_labels
         camera = camera.float()
         emb = self.condition(t, encoder_hidden_states, camera)
         if painted is None:

@@ -70,9 +70,7 @@ class Template(nn.Module):
         """Emission and absorption along each ray, in float32; view i looks at volume ``which[i]``."""
         origin = camera[:, :16].unflatten(-1, (4, 4))[:, :3, 3]
         distance = origin.norm(dim=-1)[:, None, None, None]
-        along = (
-            distance - 1 + (torch.arange(SAMPLES, device=camera.device) + 0.5)[:, None, None] * (2 / SAMPLES)
-        )
+        along = distance - 1 + (torch.arange(SAMPLES, device=camera.device) + 0.5)[:, None, None] * (2 / SAMPLES)
         points = origin[:, None, None, None] + along[..., None] * direction.permute(0, 2, 3, 1)[:, None]
         cells = self._at(volume.float(), which, points)
         inside = (points.square().sum(-1) < 1).to(cells.dtype)

@@ -114,9 +114,7 @@ class Views:
             pictures, camera = pictures[:, :, ::-1], mirrored(camera)
         return caption, pictures, camera
 
-    def batch(
-        self, size: int, alpha_bar: Float[Tensor, " T"], seed: tuple[int, int], drop: float = 0.1
-    ) -> Batch:
+    def batch(self, size: int, alpha_bar: Float[Tensor, " T"], seed: tuple[int, int], drop: float = 0.1) -> Batch:
         """A training batch; ``drop`` is the chance to lose the text, and likewise the camera."""
         rng = np.random.default_rng(seed)
         t = torch.from_numpy(((np.arange(size) + rng.random(size)) / size * len(alpha_bar)).astype(np.int64))
@@ -134,6 +132,4 @@ class Views:
             x0.append(posterior_mean(noisy.flatten(), candidates.flatten(1), p, alpha, sigma).view_as(chosen))
             cameras.append(torch.from_numpy(camera * (rng.random() >= drop)).float())
             captions.append("" if rng.random() < drop else caption)
-        return Batch(
-            torch.stack(x_t), torch.stack(x0), torch.stack(typical), t, torch.stack(cameras), captions
-        )
+        return Batch(torch.stack(x_t), torch.stack(x0), torch.stack(typical), t, torch.stack(cameras), captions)

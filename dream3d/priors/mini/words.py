@@ -39,9 +39,7 @@ def named(prompt: str, concepts: Concepts) -> list[tuple[str, str]]:
     >>> named("a fire truck", {"truck": [], "fire truck": ["fire engine"]})
     [('fire truck', 'fire truck')]
     """
-    phrases = [
-        (phrase.lower(), concept) for concept, others in concepts.items() for phrase in (concept, *others)
-    ]
+    phrases = [(phrase.lower(), concept) for concept, others in concepts.items() for phrase in (concept, *others)]
     rest, found = f" {normalised(prompt)} ".replace(" ", "  "), []
     for phrase, concept in sorted(phrases, key=lambda pair: (-len(pair[0].split()), -len(pair[0]))):
         pattern = " " + phrase.replace(" ", "  ") + " "
@@ -79,7 +77,5 @@ def check(prompt: str, concepts: Concepts, vocabulary: Collection[str]) -> list[
     warnings = [f"prompt: '{word}' is not a word this prior knows; it has no effect" for word in unknown]
     if len(found) > 1:
         others = ", ".join(f"'{phrase}'" for phrase, _ in found[1:])
-        warnings.append(
-            f"prompt: this prior makes one thing at a time ('{found[0][0]}'); {others} may be lost"
-        )
+        warnings.append(f"prompt: this prior makes one thing at a time ('{found[0][0]}'); {others} may be lost")
     return warnings

@@ -1,0 +1,139 @@
+"""What is wrong with a command line, in one line: got, expected, fix."""
+
+import difflib
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from hydra.errors import MissingConfigException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import ConfigTypeError, InterpolationResolutionError, ValidationError
+
+from dream3d.errors import first
+
+HELP = "python -m dream3d --help"
+KINDS = {bool: "true or false", int: "a number", float: "a number", list: "a list like [1, 2]", str: "text"}
+ROOT = {
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "str": "text",
+    "str | None": "text",
+}
+
+
+def nearest(got: str, options: Sequence[str]) -> str:
+    """``; did you mean ...?`` where something is spelt alike, else nothing."""
+    close = difflib.get_close_matches(got, options, 1, cutoff=0.6)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def unparsed(word: str) -> str:
+    """A word that is not ``key=value``."""
+    key, equals, value = word.partition("=")
+    if not equals:
+        return (
+            f"got '{word}', expected key=value; if it belongs to the prompt, put quotes round all of it: "
+            'prompt="a red corgi"'
+        )
+    if not key or not value:
+        return f"got '{word}', expected key=value, such as prompt=\"a corgi\"; see {HELP}"
+    return (
+        f"got '{word}', expected key=value, but the value cannot be read; close every quote and bracket, "
+        f"or put quotes round it: '{key}=\"...\"'"
+    )
+
+
+def ambiguous(word: str) -> str:
+    """Several values where one is wanted."""
+    key, _, value = word.partition("=")
+    return f"{key}: got several values ({value}), expected one; write a list as [{value}], or add -m for one run each"
+
+
+def unknown(key: str, plain: DictConfig) -> str:
+    """A setting that does not exist in this configuration."""
+    paths = list(dotted(OmegaConf.to_container(plain, resolve=False)))
+    group, _, last = key.rpartition(".")
+    top = key.partition(".")[0] if group else ""
+    same = [path for path in paths if path.endswith(f".{last}") and path.startswith(top)]
+    near = f"; did you mean {' or '.join(same[:3])}?" if same else nearest(key, ["experiment", *paths])
+    while group and not isinstance(OmegaConf.select(plain, group), DictConfig):
+        group = group.rpartition(".")[0]
+    inside = OmegaConf.select(plain, group) if group else plain
+    names = ", ".join(str(name) for name in inside if not str(name).startswith("_"))
+    return f"got the unknown setting '{key}'{near or f'; expected one of: {names}'}; see {HELP}"
+
+
+def dotted(tree: Any, at: str = "") -> Iterator[str]:
+    """The paths of all settings.
+
+    >>> list(dotted({"a": {"b": 1}, "c": 2}))
+    ['a', 'a.b', 'c']
+    """
+    for name, value in tree.items() if isinstance(tree, dict) else ():
+        if not str(name).startswith("_"):
+            yield f"{at}{name}"
+            yield from dotted(value, f"{at}{name}.")
+
+
+def misfits(got: Any, default: Any, at: str = "") -> Iterator[str]:
+    """One line for each value that is of another kind than its default. null fits everywhere, and a
+    mapping with ``_target_`` (a schedule) where a number does."""
+    if got == "???":
+        yield f"{at}: got nothing, expected a value; say {at}=..."
+    elif got is None or default is None or default == "???":
+        return
+    elif isinstance(default, dict):
+        yield from misfit_settings(got, default, at)
+    elif isinstance(default, list):
+        if not isinstance(got, list):
+            yield f"{at}: got {got!r}, expected {KINDS[list]}"
+        elif default and all(map(number, default)) and not all(map(number, got)):
+            yield f"{at}: got {got}, expected numbers in the list"
+    elif not fits(got, default):
+        yield f"{at}: got {got!r}, expected {KINDS[type(default)]} like {str(default).lower()}"
+
+
+def misfit_settings(got: Any, default: dict[str, Any], at: str) -> Iterator[str]:
+    """``misfits`` of a mapping. Of another ``_target_`` the constructor knows what it needs."""
+    if not isinstance(got, dict):
+        yield f"{at}: got {got!r}, expected settings ({', '.join(dotted(default))}); change them singly"
+    elif "_target_" in default and "_target_" not in got:
+        yield f"{at}: it was removed, but is needed; leave out ~{at}"
+    elif got.get("_target_") == default.get("_target_"):
+        for name, value in default.items():
+            path = f"{at}.{name}" if at else str(name)
+            if name in got:
+                yield from misfits(got[name], value, path)
+            elif at != "regularize":
+                yield f"{path}: it was removed, but is needed; leave out ~{path}"
+
+
+def fits(got: Any, default: Any) -> bool:
+    """Is the scalar (or the schedule) of the default's kind?"""
+    if isinstance(default, bool) or isinstance(got, bool):
+        return isinstance(default, str) or type(got) is type(default)
+    if number(default):
+        return number(got) or (isinstance(got, dict) and "_target_" in got)
+    return not isinstance(got, dict | list)
+
+
+def number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def why(error: Exception) -> str:
+    """Hydra's and OmegaConf's own reasons, without their details."""
+    if isinstance(error, MissingConfigException) and error.options is not None:
+        group, _, member = str(error.missing_cfg_file).rpartition("/")
+        near = nearest(member, error.options)
+        return f"{group}: got '{member}'{near}; expected one of: {', '.join(error.options)}"
+    cause = error.__cause__ or error
+    if isinstance(cause, ValidationError | ConfigTypeError) and getattr(cause, "full_key", ""):
+        from dream3d.run.config import Config
+
+        field = Config.__dataclass_fields__.get(str(cause.full_key))
+        kind = ROOT.get(getattr(field.type, "__name__", str(field.type)), "settings") if field else "another kind"
+        return f"{cause.full_key}: got {cause.value!r}, expected {kind}"
+    if isinstance(error, InterpolationResolutionError):
+        return f"{error.full_key}: got a reference that leads nowhere ({first(error)}); see {HELP}"
+    return f"{first(error)}; see {HELP}"

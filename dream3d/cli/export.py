@@ -1,0 +1,158 @@
+"""``python -m dream3d.cli.export run=outputs/<run> format=glb,stl``: files again from a finished or stopped run.
+
+    run=<folder>         the run, with its config.yaml and checkpoint.pt
+    format=obj,stl       of glb, obj, ply, stl; the run's mesh.formats where left out, and so for those below
+    resolution=256       grid cells across the unit ball (mesh.resolution); refined runs keep their own
+    faces=20000          face budget (mesh.faces)
+    texture=2048         texels a side (mesh.size)
+    isovalue=auto         density of the surface, or auto (mesh.isovalue)
+    out=<folder>         where to write; the run's folder where left out
+
+Neither the prior nor a GPU is needed.
+"""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from dream3d.cli.errors import reported
+from dream3d.cli.explain import misfits, nearest
+from dream3d.errors import UserError
+
+MESH = {
+    "format": "formats",
+    "resolution": "resolution",
+    "faces": "faces",
+    "texture": "size",
+    "isovalue": "isovalue",
+}
+WORDS = ("run", "out", *MESH)
+
+
+def parsed(words: Sequence[str]) -> dict[str, str]:
+    """The words as a table. Raises UserError for one that is not of ``WORDS``, and where run= is missing."""
+    given = {}
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not equals or not value or key not in WORDS:
+            raise UserError(
+                f"got '{word}'{nearest(key, WORDS)}, expected {'=..., '.join(WORDS)}=...; "
+                "see python -m dream3d.cli.export --help"
+            )
+        given[key] = value
+    if "run" not in given:
+        raise UserError("run: got nothing, expected a run's folder; say run=outputs/...")
+    return given
+
+
+def mesh_settings(saved: DictConfig, given: dict[str, str]) -> DictConfig:
+    """The run's mesh settings with those of the command line. Raises UserError for another kind of value."""
+    default = OmegaConf.to_container(saved.mesh, resolve=True)
+    mesh: Any = OmegaConf.create(default)
+    for word, name in MESH.items():
+        if word in given:
+            mesh[name] = value_of(word, given[word])
+    for wrong in misfits(OmegaConf.to_container(mesh), default, "mesh"):
+        raise UserError(wrong)
+    return mesh
+
+
+def value_of(word: str, text: str) -> Any:
+    """``format`` is a list of names; numbers are numbers; the rest is text.
+
+    >>> value_of("format", "obj,stl"), value_of("faces", "500"), value_of("isovalue", "auto")
+    (['obj', 'stl'], 500, 'auto')
+    """
+    if word == "format":
+        return [part.strip() for part in text.strip("[]").split(",") if part.strip()]
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+def fields_of(saved: DictConfig, file: Path) -> list[Any]:
+    """The field(s) of a checkpoint, on the CPU; of the second stage where that had begun.
+
+    Raises UserError when the checkpoint is damaged or of another field."""
+    import torch
+    from hydra.utils import instantiate
+
+    from dream3d.fields.latents import switch
+    from dream3d.run import checkpoint
+    from dream3d.run.build import build_fields
+    from dream3d.run.construction_errors import constructing, restoring
+    from dream3d.run.refine import STAGES, shaped
+    from dream3d.types import Mesh
+
+    content = checkpoint.load(file)
+    nothing = Mesh(torch.zeros(3, 3), torch.zeros(1, 3, dtype=torch.int64))  # until the state is loaded
+    with constructing():
+        fields: list[Any] = build_fields(saved, torch.device("cpu"))
+        for name in (name for name in STAGES if name in content):
+            make = instantiate(saved[name].field)
+            fields = [shaped(make, field, nothing, lambda x: x.new_zeros(len(x))) for field in fields]
+    with restoring():
+        last = next((content[name] for name in reversed(STAGES) if name in content), content)
+        state = last["state"]
+        for field, own in zip(fields, state["fields"], strict=True):
+            field.load_state_dict(own)
+            switch(field, True)
+    return fields
+
+
+def export(words: Sequence[str]) -> list[Path]:
+    """Make the mesh of every particle again; the files written. Raises UserError."""
+    given = parsed(words)
+    from dream3d.run.directory import saved_settings  # this and what follows imports torch
+
+    run = Path(given["run"]).expanduser()
+    out = Path(given.get("out", run)).expanduser()
+    saved = saved_settings(run, "run")
+    settings = mesh_settings(saved, given)
+    if out.exists() and not out.is_dir():
+        raise UserError(f"out: got '{out}', which is a file; expected a folder")
+    from hydra.utils import instantiate
+
+    from dream3d.mesh.export import export as write
+    from dream3d.run.construction_errors import constructing
+
+    with constructing():
+        build_mesh = instantiate(settings)
+    fields = fields_of(saved, run / "checkpoint.pt")
+    with constructing():  # an empty or a solid field is a ValueError
+        meshes = [build_mesh.make(field)[0] for field in fields]
+    files = []
+    for i, mesh in enumerate(meshes):
+        folder = out if i == 0 else out / f"particle-{i}"
+        folder.mkdir(parents=True, exist_ok=True)
+        files += write(mesh, folder, build_mesh.formats)
+    return files
+
+
+def command(words: Sequence[str]) -> int:
+    """One export. Returns the exit code, as the main command's."""
+
+    def action() -> None:
+        for file in export(words):
+            sys.stdout.write(f"{file}\n")
+
+    return reported(action)
+
+
+def main() -> None:
+    """Entry point of ``python -m dream3d.cli.export``."""
+    words = sys.argv[1:]
+    if not words or {"-h", "--help"}.intersection(words):
+        sys.stdout.write(__doc__ or "")
+        return
+    sys.exit(command(words))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,167 @@
+"""Command-line words to a configuration; what is wrong with them is said before torch is imported."""
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override, Quote, QuotedString
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from dream3d.cli.explain import ambiguous, misfits, number, unknown, unparsed, why
+from dream3d.errors import UserError
+from dream3d.run import config as configuration
+
+TEXTS = (
+    "prompt", "negative", "out", "resume", "mesh_file", "prior.path", "prior.config", "prior.lora",
+    "prior.embeddings", "prior.control",
+)  # fmt: skip
+
+
+# The names that settings had before version 0.2.
+RENAMED = {
+    "views": "batch_size",
+    "refine.views": "refine.batch_size",
+    "texture.views": "texture.batch_size",
+    "distill.noises": "distill.noise_samples",
+    "optimizer.rate": "optimizer.lr",
+    "refine.rate": "refine.lr",
+    "texture.rate": "texture.lr",
+    "distill.student.rate": "distill.student.lr",
+    "mesh.level": "mesh.isovalue",
+}
+
+
+def composed(words: Sequence[str]) -> DictConfig:
+    """The configuration for these words. Raises UserError with the reason and the fix."""
+    return exactly([quoted(word) for word in words])
+
+
+def exactly(words: Sequence[str]) -> DictConfig:
+    """``composed`` for words that are in Hydra's grammar already, as those of a multirun's jobs."""
+    overrides = [parsed(word) for word in words]
+    folder = configuration.folder().resolve()
+    chosen = [o for o in overrides if (folder / o.key_or_group).is_dir() and not o.is_delete()]
+    try:
+        with composing(folder):
+            plain = compose("config", overrides=[o.input_line or "" for o in chosen])
+            for override in overrides:
+                if override not in chosen:
+                    check_key(override, plain)
+            whole = {o.key_or_group: new for o in overrides if (new := replacement(o, plain)) is not None}
+            rest = [word for word, o in zip(words, overrides, strict=True) if o.key_or_group not in whole]
+            config = compose("config", overrides=rest)
+        for key, new in whole.items():
+            OmegaConf.update(config, key, new, merge=False)
+        tree = OmegaConf.to_container(config, resolve=True)
+        wrong = next(misfits(tree, OmegaConf.to_container(plain, resolve=True)), None)
+    except (HydraException, OmegaConfBaseException) as error:
+        raise UserError(why(error)) from error
+    if wrong is not None:
+        raise UserError(wrong)
+    return config
+
+
+@contextmanager
+def composing(folder: Path) -> Iterator[None]:
+    """Hydra's compose API on ``folder``; inside a multirun's job too, where Hydra is at work already."""
+    outer = GlobalHydra.instance().hydra
+    GlobalHydra.instance().clear()
+    try:
+        with initialize_config_dir(str(folder), version_base="1.3"):
+            yield
+    finally:
+        GlobalHydra.instance().hydra = outer
+
+
+def first_job(words: Sequence[str]) -> list[str]:
+    """The settings of a multirun's first job: of ``seed=1,2`` the 1. Flags are left out.
+
+    >>> first_job(["-m", "prompt=a corgi,a dog", "seed=1,2", "steps=3"])
+    ['prompt=a\\\\ corgi', 'seed=1', 'steps=3']
+    """
+    settings = [word for word in words if not word.startswith("-") and ("=" in word or word.startswith("~"))]
+    return [
+        f"{override.get_key_element()}={next(override.sweep_string_iterator())}"
+        if override.is_sweep_override()
+        else word
+        for word, override in ((word, parsed(word, sweeps=True)) for word in settings)
+    ]
+
+
+def quoted(word: str) -> str:
+    """Text may hold commas, brackets and apostrophes without the quotes that Hydra's grammar wants.
+
+    >>> quoted("prompt=a corgi, sitting")
+    "prompt='a corgi, sitting'"
+    >>> quoted("steps=3")
+    'steps=3'
+    """
+    word = renamed(word)
+    key, _, value = word.partition("=")
+    if key not in TEXTS or value.strip() in ("", "null", "???") or value.lstrip()[0] in "'\"" or "${" in value:
+        return word
+    return f"{key}={QuotedString(value, Quote.single).with_quotes()}"
+
+
+def renamed(word: str) -> str:
+    """``mesh=`` chooses a member of its group, or else names a file to start from, which has its own key.
+
+    >>> renamed("mesh=chair.glb"), renamed("mesh=default")
+    ('mesh_file=chair.glb', 'mesh=default')
+    """
+    key, equals, value = word.partition("=")
+    if (new := RENAMED.get(key.lstrip("+~"))) is not None:
+        sys.stderr.write(f"dream3d: warning: {key}= is now called {new}=; the old name goes with the next version\n")
+        return f"{new}{equals}{value}"
+    member = (configuration.folder() / "mesh" / f"{value.strip()}.yaml").is_file()
+    return f"mesh_file={value}" if key == "mesh" and equals and value.strip() and not member else word
+
+
+def parsed(word: str, sweeps: bool = False) -> Override:
+    """One word by Hydra's grammar. Raises UserError where it is not ``key=value``, or ``key=a,b`` unless
+    ``sweeps`` are wanted."""
+    try:
+        override = OverridesParser.create().parse_override(word)
+    except HydraException as error:
+        raise UserError(unparsed(word)) from error
+    if not override.key_or_group:
+        raise UserError(unparsed(word))
+    if override.is_sweep_override() and not sweeps:
+        raise UserError(ambiguous(word))
+    return override
+
+
+def replacement(override: Override, plain: DictConfig) -> dict[str, Any] | None:
+    """What the word puts in the place of a mapping as a whole, where Hydra would mix the two.
+
+    That is a number in the place of a schedule (a constant one), or a mapping with a ``_target_``. None: an
+    ordinary override.
+    """
+    value = override.value()
+    before = OmegaConf.select(plain, override.key_or_group, throw_on_missing=False)
+    if not isinstance(before, DictConfig):
+        return None
+    if number(value) and str(before.get("_target_")).startswith("dream3d.schedule."):
+        return {"_target_": "dream3d.schedule.Constant", "value": value}
+    if isinstance(value, dict) and "_target_" in value:
+        lent = {str(name): item for name, item in before.items() if str(name).startswith("_")}
+        return lent | {str(name): item for name, item in value.items()}  # a function stays _partial_
+    return None
+
+
+def check_key(override: Override, plain: DictConfig) -> None:
+    """Raise UserError for a setting that does not exist (``+key=`` adds one inside a group)."""
+    key = override.key_or_group
+    if key.startswith("hydra") or (override.is_add() and "." in key):
+        return
+    parent, _, name = key.rpartition(".")
+    place = OmegaConf.select(plain, parent, throw_on_missing=False) if parent else plain
+    if not isinstance(place, DictConfig) or name not in list(place.keys()):  # 'in' overlooks ???
+        raise UserError(unknown(key, plain))

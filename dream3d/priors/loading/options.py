@@ -1,0 +1,62 @@
+"""Switches that trade time for memory in a prior's network and VAE; each keeps what is computed.
+
+Tiling alone changes it a little: images above the VAE's tile size are encoded in overlapping tiles.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from dream3d.errors import UserError
+from dream3d.priors.mini.network import channels_last as in_channels_last
+
+
+@dataclass(frozen=True)
+class Options:
+    """As in yaml (``prior.options``).
+
+    Attributes:
+        attention_slicing: half of an attention's heads at a time.
+        vae_slicing: the VAE takes one image at a time.
+        vae_tiling: the VAE takes large images in tiles.
+        vae_checkpointing: the way back through the VAE computes its layers again instead of keeping them.
+        channels_last: 2D convolutions in the memory order that CPUs and tensor cores prefer.
+        compile: ``torch.compile`` of the network; the first step takes minutes.
+    """
+
+    attention_slicing: bool = False
+    vae_slicing: bool = False
+    vae_tiling: bool = False
+    vae_checkpointing: bool = False
+    channels_last: bool = True
+    compile: bool = False
+
+
+DEFAULT = Options()
+
+
+def save_memory(options: Options, network: Any, vae: Any | None) -> None:
+    """Switch them on, in place. Raises UserError for one that this prior does not have."""
+    if options.attention_slicing:
+        able("attention_slicing", network, "set_attention_slice")("auto")
+    if options.vae_slicing:
+        able("vae_slicing", vae, "enable_slicing")()
+    if options.vae_tiling:
+        able("vae_tiling", vae, "enable_tiling")()
+    if options.vae_checkpointing:
+        able("vae_checkpointing", vae, "enable_gradient_checkpointing")()
+
+
+def save_time(options: Options, network: Any) -> None:
+    """The same for the two that make it faster; ``network`` is on its device by now."""
+    if options.channels_last:
+        in_channels_last(network)
+    if options.compile:
+        network.compile()
+
+
+def able(option: str, module: Any | None, method: str) -> Any:
+    """The module's method. Raises UserError naming the option where there is none."""
+    if not hasattr(module, method):
+        what = "has no VAE" if module is None else f"is a {type(module).__name__}, which does not offer it"
+        raise UserError(f"prior.options.{option}: got true, but this prior {what}; say prior.options.{option}=false")
+    return getattr(module, method)

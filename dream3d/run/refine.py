@@ -1,0 +1,111 @@
+"""A later stage: a trained setup becomes one whose fields are meshes; the loop stays the same."""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+from torch import nn
+
+from dream3d.fields.frozen_mesh import FrozenMesh
+from dream3d.fields.latents import latents_of, switch
+from dream3d.fields.movable import Distance
+from dream3d.geometry.signed_distance import signed_distance
+from dream3d.optimize import Regulariser, Setup
+from dream3d.render.background import RandomColour
+from dream3d.run.build import PriorOf, build_loss, build_optimizer, build_prior, told
+from dream3d.seeding import generator
+from dream3d.types import Mesh
+
+STAGES = ("refine", "texture")
+"""Those after the coarse one, in their order; both are members of the group ``refine``."""
+STREAM = 1_000_003
+"""Added to the seed: a later stage counts its steps from 0 again and must not repeat the others' draws."""
+
+
+def refined(
+    setup: Setup,
+    settings: DictConfig,
+    start: Callable[[Any], Mesh],
+    *,
+    name: str = "refine",
+    fields: Sequence[Any] | None = None,
+    prior_of: PriorOf = build_prior,
+) -> Setup:
+    """The coarse setup as the stage ``name`` of the settings wants it: the mesh (``start``) of every field of
+    the stage before (``fields``; None: the coarse ones) becomes the shape of a new explicit field, the
+    field itself its colour. What the stage does not name (cameras, prior, loss) is the coarse stage's.
+
+    Raises:
+        ValueError: a field that ``start`` finds no mesh in.
+    """
+    stage = settings[name]
+    setup = in_rgb(guided(setup, settings, stage, prior_of))
+    setup = dataclasses.replace(setup, loss=guided_at_least(setup.loss, stage.guidance))
+    make, made = instantiate(stage.field), []
+    for i, field in enumerate(setup.fields if fields is None else fields):
+        mesh, draw = start(field), generator(setup.seed, i, name)
+        distance = partial(signed_distance, mesh, generator=draw)
+        made.append(shaped(make, field, mesh, distance).to(setup.device))
+    return dataclasses.replace(
+        setup,
+        fields=made,
+        renderers=[instantiate(stage.render).to(setup.device) for _ in made],
+        camera=instantiate(stage.camera) if stage.camera else setup.camera,
+        time=instantiate(stage.time),
+        shading=instantiate(stage.shading),
+        regularisers={
+            kind: Regulariser(instantiate(item.loss), instantiate(item.weight))
+            for kind, item in stage.regularize.items()
+        },
+        optimizers=[build_optimizer(settings, *pair) for pair in zip(made, setup.backgrounds, strict=True)],
+        lr=instantiate(stage.lr),
+        batch_size=stage.batch_size,
+        size=stage.size,
+        seed=setup.seed + STREAM * (1 + STAGES.index(name)),
+    )
+
+
+def in_rgb(setup: Setup) -> Setup:
+    """The setup with fields of latents seen in RGB from now on (Latent-NeRF's refinement), before random
+    colours; one of RGB as it is."""
+    if not latents_of(setup.fields[0]):
+        return setup
+    for field in setup.fields:
+        switch(field, True)
+    return dataclasses.replace(setup, backgrounds=[RandomColour().to(setup.device) for _ in setup.fields])
+
+
+def shaped(make: partial[Any], field: nn.Module, mesh: Mesh, distance: Distance) -> Any:
+    """An explicit field coloured by ``field``: of the mesh as it is, or of signed distances to move."""
+    shape = {"mesh": mesh} if make.func is FrozenMesh else {"distance": distance}
+    return make(appearance=field, **shape)
+
+
+def guided_at_least(loss: Callable[..., Any], least: float | None) -> Callable[..., Any]:
+    """The loss with a guidance ``scale`` of ``least`` where its own is smaller: late, at small t, the weak
+    guidance that the embedded prior wants at large t lets colours fade."""
+    scale = getattr(loss, "keywords", {}).get("scale")
+    weaker = least is not None and isinstance(scale, int | float) and scale < least
+    return partial(loss, scale=least) if weaker else loss
+
+
+def guided(setup: Setup, settings: DictConfig, stage: DictConfig, prior_of: PriorOf) -> Setup:
+    """The setup with the stage's own prior and loss, where it names them (``prior``, ``distill``)."""
+    own = {key: stage[key] for key in ("prior", "distill") if stage.get(key) is not None}
+    if not own:
+        return setup
+    parts = {key: settings[key] for key in settings if key not in own}
+    ours: Any = OmegaConf.create({**parts, **own, "batch_size": stage.batch_size, "size": stage.size})
+    if "prior" in own:
+        prior = prior_of(ours, setup.device)
+        setup = dataclasses.replace(
+            setup,
+            prior=prior,
+            text=told(ours, prior, prior_of),
+            condition=getattr(prior, "condition", None),
+        )
+    loss, student = build_loss(ours, setup.prior)
+    return dataclasses.replace(setup, loss=loss, student=student, noise_samples=ours.distill.noise_samples)

@@ -1,0 +1,270 @@
+"""The stages of a run: coarse field -> refined mesh (if it is asked for) -> files."""
+
+import copy
+import shlex
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+from rich.console import Console
+
+from dream3d.cameras import turntable
+from dream3d.errors import UserError
+from dream3d.fields.latents import in_rgb
+from dream3d.mesh.build import Build
+from dream3d.optimize import NonFinite, Setup, Step, optimize
+from dream3d.render.reference import Reference
+from dream3d.report import manifest
+from dream3d.report.console import Bar, say, summary
+from dream3d.report.metrics_log import MetricsLog
+from dream3d.report.pictures import preview
+from dream3d.report.turntable import write_gif, write_mp4
+from dream3d.report.viewer import write_viewer
+from dream3d.run import checkpoint
+from dream3d.run.build import PriorOf, accelerators, build, build_prior, restore, state_of
+from dream3d.run.construction_errors import constructing, restoring
+from dream3d.run.directory import Run, resume, start, undone, write_settings
+from dream3d.run.initial_mesh import carry, given_mesh
+from dream3d.run.interrupt import deferred
+from dream3d.run.previews import DISTANCE, ELEVATION, FOV_Y, shown, sides
+from dream3d.run.refine import STAGES, refined
+from dream3d.seeding import generator
+from dream3d.types import Mesh
+
+FILES = {
+    "mesh.glb": "textured mesh",
+    "mesh.obj": "the same for older programs",
+    "turntable.mp4": "once round it",
+    "turntable.gif": "once round it, small",
+    "preview.png": "eight sides",
+    "viewer.html": "to turn it in a browser",
+    "checkpoint.pt": "to continue",
+}
+
+
+def run(
+    settings: DictConfig,
+    overrides: Sequence[str],
+    prior_of: PriorOf = build_prior,
+    console: Console | None = None,
+) -> Path:
+    """From a configuration to a folder of files. Returns the folder.
+
+    ``prior_of`` may hand out a prior already loaded; ``console`` is where progress goes (None: stdout).
+
+    Raises:
+        UserError: something the user can mend.
+        KeyboardInterrupt: after a checkpoint was saved and the way to continue was said.
+    """
+    resumed = settings.resume is not None
+    run = resume(settings, overrides) if resumed else start(settings)
+    run.console = console or run.console
+    if run.settings.threads:
+        torch.set_num_threads(run.settings.threads)
+    saved = checkpoint.load(run.folder / "checkpoint.pt") if resumed else None
+    with undone(run), run.stage("load"):
+        setup, build_mesh = built(run.settings, prior_of)
+        given = given_mesh(run.settings)
+        if saved is not None:
+            restored(run, setup, saved)
+    write_settings(run)
+    for note in setup.notes:
+        say(run.console, note)
+    run.watchdog.extend(setup.warnings)
+    for warning in run.watchdog.warnings:
+        say(run.console, f"warning: {warning}")
+    try:
+        with run.stage("coarse" if given is None else "carry"):
+            coarse(run, setup, run.step) if given is None else carried(run, setup, given)
+        setup = refine(run, setup, build_mesh.geometry, given, saved or {}, prior_of)
+        finish(run, setup, build_mesh)
+    except KeyboardInterrupt:
+        word = shlex.quote(f"resume={run.folder}")
+        say(run.console, f"stopped at step {run.step}; continue with: python -m dream3d {word}")
+        raise
+    return run.folder
+
+
+def built(settings: DictConfig, prior_of: PriorOf = build_prior) -> tuple[Setup, Build]:
+    """``build`` and the mesh maker; what is wrong with them, or with t at both ends, is one line."""
+    with constructing():
+        build_mesh = instantiate(settings.mesh)
+        setup = build(settings, prior_of)
+        for step in (0, settings.steps - 1):
+            setup.time(step, 1, len(setup.prior.alpha_bar), generator(settings.seed, step, "time"))
+    return setup, build_mesh
+
+
+def restored(run: Run, setup: Setup, saved: dict[str, Any]) -> None:
+    """Put a checkpoint back. Raises UserError when it is not one of this run, or is beyond its last step."""
+    with restoring():
+        step, state = int(saved["step"]), saved["state"]
+    if step > run.settings.steps:
+        raise UserError(f"steps: got {run.settings.steps}, but the run has made {step}; say a larger number")
+    restore(setup, state)
+    run.step = step
+
+
+def coarse(run: Run, setup: Setup, begin: int) -> None:
+    """Optimise the field(s). A checkpoint is written at the very beginning."""
+    if begin == 0:
+        save(run, setup, 0)  # what an earlier run left in this folder must not be resumed as this one
+    train(
+        run,
+        setup,
+        begin,
+        run.settings.steps,
+        metrics="metrics.jsonl",
+        keep=lambda done: save(run, setup, done),
+    )
+
+
+def carried(run: Run, setup: Setup, mesh: Mesh) -> None:
+    """In place of the coarse stage: the colours of a given mesh, in the field(s)."""
+    if run.step == 0:
+        error = carry(setup, mesh)
+        say(run.console, f"{run.settings.mesh_file}: colours carried over with an error of {error:.3f}")
+        save(run, setup, run.settings.steps)
+
+
+def refine(
+    run: Run,
+    setup: Setup,
+    start: Callable[[Any], Mesh],
+    given: Mesh | None,
+    saved: dict[str, Any],
+    prior_of: PriorOf,
+) -> Setup:
+    """Optimise the field(s) as meshes (``run/refine.py``), in as many stages as have steps, and return the last
+    one's setup; without any, the same. A stage starts from the mesh that is ``given`` for the first, or
+    else from what ``start`` finds in the fields of the one before.
+
+    Checkpoints keep what every stage ended with, from which the meshes are made again when resuming."""
+    content = {"step": run.settings.steps, "state": copy.deepcopy(state_of(setup))}
+    fine = setup
+    for name in STAGES:
+        total = run.settings[name].steps
+        if total == 0:
+            continue
+        with run.stage(name):
+            of = start if given is None else partial(itself, given)
+            with constructing():
+                fine = refined(setup, run.settings, of, name=name, fields=fine.fields, prior_of=prior_of)
+            begin, given = 0, None
+            if name in saved and run.step == run.settings.steps:
+                restore(fine, saved[name]["state"])
+                begin = int(saved[name]["step"])
+            keep = partial(keep_stage, run, content, name, fine)
+            train(run, fine, begin, total, metrics=f"metrics-{name}.jsonl", keep=keep)
+            content[name] = {"step": total, "state": copy.deepcopy(state_of(fine))}
+    return fine
+
+
+def itself(mesh: Mesh, _field: Any) -> Mesh:
+    return mesh
+
+
+def keep_stage(run: Run, before: dict[str, Any], name: str, setup: Setup, done: int) -> None:
+    """A checkpoint in a later stage: what the stages ``before`` ended with, and the present one."""
+    now = {"step": done, "state": state_of(setup)}
+    checkpoint.save(run.folder / "checkpoint.pt", {**before, name: now})
+
+
+def train(run: Run, setup: Setup, begin: int, total: int, *, metrics: str, keep: Callable[[int], None]) -> None:
+    """The loop; log, preview and save (``keep``) on the way, and when interrupted."""
+    every = 1 if setup.device.type == "cpu" else 20
+    with (
+        deferred() as interrupted,
+        MetricsLog(run.folder / metrics, begin, every) as log,
+        Bar(run.console, run.settings.prompt, total, begin) as bar,
+    ):
+        try:
+            for step in optimize(setup, begin, total):
+                done = step.step + 1
+                log.write(step.step, scalars(step))
+                bar.update(done, step.loss)
+                if done % run.settings.preview_every == 0 or done == total:
+                    look(run, setup, done)
+                if done % run.settings.checkpoint_every == 0 or done == total or interrupted():
+                    log.flush()
+                    keep(done)
+                if interrupted():
+                    raise KeyboardInterrupt
+        except (NonFinite, ValueError) as error:
+            raise UserError(str(error)) from error
+
+
+def scalars(step: Step) -> dict[str, torch.Tensor]:
+    """What metrics.jsonl notes of a step."""
+    named = {"loss": step.loss, "grad_norm": step.grad_norm, "alpha": step.alpha, "t": step.t.float().mean()}
+    return {**named, **step.losses}
+
+
+def save(run: Run, setup: Setup, done: int) -> None:
+    checkpoint.save(run.folder / "checkpoint.pt", {"step": done, "state": state_of(setup)})
+    run.step = done
+
+
+def look(run: Run, setup: Setup, done: int) -> None:
+    """Eight sides of the (first) field into preview.png, and the watchdog's opinion of them."""
+    image = sides(setup)
+    preview(shown(setup, image), run.folder / "preview.png")
+    warning = run.watchdog.look(image, done)
+    if warning:
+        say(run.console, f"warning: {warning}")
+
+
+def finish(run: Run, setup: Setup, build_mesh: Callable[..., Mesh]) -> None:
+    """Mesh, pictures and viewer of every particle, the manifest, the summary."""
+    for i, field in enumerate(setup.fields):
+        folder = run.folder if i == 0 else run.folder / f"particle-{i}"
+        folder.mkdir(exist_ok=True)
+        try:
+            with run.stage("mesh"), in_rgb(field):
+                mesh = build_mesh(field, folder)
+        except ValueError as error:
+            raise UserError(str(error)) from error
+        with run.stage("pictures"):
+            write_pictures(folder, mesh, run.settings.prompt, run.settings.turntable)
+    facts = manifest.collect(
+        prompt=run.settings.prompt,
+        seed=run.settings.seed,
+        device=str(setup.device),
+        stages=run.seconds,
+        accelerators=accelerators(setup),
+        warnings=run.watchdog.warnings,
+    )
+    manifest.write(facts, run.folder / "run.json")
+    made = {name: what for name, what in FILES.items() if (run.folder / name).exists()}
+    summary(
+        run.console,
+        run.settings.prompt,
+        run.folder,
+        files=made,
+        stages=run.seconds,
+        warnings=run.watchdog.warnings,
+    )
+
+
+def write_pictures(folder: Path, mesh: Mesh, prompt: str, frames: int = 60, size: int = 320) -> None:
+    """turntable.mp4, turntable.gif (with 0 frames neither) and viewer.html of the exported mesh."""
+    if frames:
+        write_turntable(folder, mesh, frames, size)
+    if (folder / "mesh.glb").exists():
+        write_viewer(folder / "mesh.glb", folder / "viewer.html", prompt)
+
+
+def write_turntable(folder: Path, mesh: Mesh, frames: int, size: int) -> None:
+    """The exported mesh once round, every frame as a video and every other one as a GIF."""
+    reference = Reference(mesh)
+    camera = turntable(frames, ELEVATION, DISTANCE, FOV_Y, size)
+    white = torch.ones(1, 1, 1, 3)
+    pictures = torch.cat([
+        reference.picture(camera[i : i + 1], supersample=2, ambient=0.85).over(white) for i in range(frames)
+    ])  # fmt: skip
+    write_mp4(pictures, folder / "turntable.mp4")
+    write_gif(pictures[::2], folder / "turntable.gif", fps=12)

@@ -1,0 +1,62 @@
+"""Scenes that went wrong have names: empty, solid, saturated. Each comes with what to try."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from jaxtyping import Float
+from torch import Tensor
+
+from dream3d.types import Image
+
+EMPTY, SOLID, SATURATED = 0.003, 0.97, 0.9
+
+
+def verdict(image: Image) -> str | None:
+    """What is wrong with these views of the scene (b h w), in one sentence, or None.
+
+    empty: mean alpha below 0.3 %; solid: the frame's border is opaque; saturated: more than
+    90 % of the object's colour channels lie within 2 % of 0 or 1.
+    """
+    alpha = image.alpha[..., 0]
+    if float(alpha.mean()) < EMPTY:
+        return (
+            "the scene is empty: everything was carved away; try a lower distill.loss.scale, a lower "
+            "optimizer.lr, another seed, or a prompt the prior knows"
+        )
+    border = (alpha[:, 0].mean() + alpha[:, -1].mean() + alpha[:, :, 0].mean() + alpha[:, :, -1].mean()) / 4
+    if float(border) > SOLID:
+        return (
+            "the scene is solid: fog fills the whole ball; try regularize=dreamfusion, a lower initial "
+            "density (field.initial) or another seed"
+        )
+    if float(saturation(image.colour, alpha)) > SATURATED:
+        return "the colours are saturated: nearly all are at 0 or 1; try a lower distill.loss.scale"
+    return None
+
+
+def saturation(colour: Float[Tensor, "b h w c"], alpha: Float[Tensor, "b h w"]) -> Float[Tensor, ""]:
+    """Share of the object's colour channels that are within 2 % of 0 or 1 (0 where nothing is opaque)."""
+    opaque = alpha > 0.5
+    plain = colour[opaque] / alpha[opaque][:, None]
+    if plain.numel() == 0:
+        return alpha.new_zeros(())
+    return ((plain < 0.02) | (plain > 0.98)).float().mean()
+
+
+@dataclass
+class Watchdog:
+    """Collects each different warning once, in order."""
+
+    warnings: list[str] = field(default_factory=list)
+
+    def look(self, image: Image, step: int) -> str | None:
+        """The verdict on these views if it is new."""
+        found = verdict(image)
+        if found is None or any(found in said for said in self.warnings):
+            return None
+        self.warnings.append(f"step {step}: {found}")
+        return self.warnings[-1]
+
+    def extend(self, messages: Iterable[str]) -> None:
+        """Warnings from elsewhere (unknown words, fallbacks)."""
+        self.warnings.extend(m for m in messages if m not in self.warnings)
