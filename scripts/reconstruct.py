@@ -15,8 +15,8 @@ from pathlib import Path
 import torch
 from hydra.utils import instantiate
 
-from dream3d.__main__ import composed
 from dream3d.cameras import Orbit
+from dream3d.cli.overrides import composed
 from dream3d.mesh.clean import inspect
 from dream3d.mesh.reading import load_mesh
 from dream3d.metrics.iou import mesh_iou

@@ -15,7 +15,7 @@ import trimesh
 from scenes import box
 from tiny import mini, saved
 
-from dream3d.__main__ import command
+from dream3d.cli.main import command
 
 ROOT = Path(__file__).parent.parent
 SMALL = (

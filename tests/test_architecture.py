@@ -39,13 +39,15 @@ MAY_IMPORT: dict[str, set[str]] = {
     "optimize": {"types", "cameras", "seeding"},
     "run": {
         "types", "errors", "cameras", "seeding", "geometry", "fields", "render", "mesh", "priors", "optimize",
+        "report",
     },
-    "cli": {"types", "errors", "geometry", "fields", "mesh", "run"},
+    "cli": {"types", "errors", "geometry", "fields", "mesh", "priors", "run"},
+    "export": {"cli"},
     "compare": {
         "types", "errors", "cameras", "seeding", "geometry", "metrics", "render", "mesh", "priors", "optimize",
         "report", "run", "cli",
     },
-    "__main__": {"cli", "run"},
+    "__main__": {"cli"},
 }  # fmt: skip
 EXCEPTIONS = {
     ("priors/renders.py", "render"): "the exact prior of renders has to render",

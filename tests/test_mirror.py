@@ -21,6 +21,7 @@ TESTED_IN = {
     "compare/progress.py": "compare/test_compare_work.py",
     "compare/clip.py": "compare/test_compare_judging.py",
     "compare/estimate.py": "compare/test_compare_grid.py",
+    "export/__main__.py": "cli/test_export_command.py",
     "fields/hashgrid.py": "fields/test_fields.py",
     "fields/coloured.py": "fields/test_frozen_mesh.py",
     "fields/movable.py": "fields/test_dmtet.py",

@@ -102,7 +102,7 @@ def test_dream3d_commands_run(line, place, tmp_path, monkeypatch):
 def test_resume_and_export(place, monkeypatch):
     without_pictures(monkeypatch)
     assert ran("dream3d", ["prompt=a corgi", *TINY, f"out={place / 'run'}"], monkeypatch, place) == 0
-    for line in (c for c in COMMANDS if "resume=" in c or "dream3d.cli.export" in c):
+    for line in (c for c in COMMANDS if "resume=" in c or "dream3d export" in c):
         module, *words = shlex.split(line)[2:]
         words = [w.replace("outputs/<run>", str(place / "run")) for w in words if "resolution=" not in w]
         assert ran(module, words, monkeypatch, place) == 0
@@ -111,7 +111,7 @@ def test_resume_and_export(place, monkeypatch):
 
 def test_priors_are_listed(monkeypatch, tmp_path, capsys):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    assert "python -m dream3d.priors" in COMMANDS
+    assert "python -m dream3d priors" in COMMANDS
     assert ran("dream3d.priors", [], monkeypatch, tmp_path) == 0
     assert "mini" in capsys.readouterr().out
 

@@ -1,6 +1,7 @@
 """What is wrong with a command line, in one line: got, expected, fix."""
 
 import difflib
+import shlex
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -8,6 +9,7 @@ from hydra.errors import MissingConfigException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigTypeError, InterpolationResolutionError, ValidationError
 
+from dream3d.cli.commands import COMMANDS
 from dream3d.errors import first
 
 HELP = "python -m dream3d --help"
@@ -25,6 +27,24 @@ def nearest(got: str, options: Sequence[str]) -> str:
     """``; did you mean ...?`` where something is spelt alike, else nothing."""
     close = difflib.get_close_matches(got, options, 1, cutoff=0.6)
     return f"; did you mean {close[0]}?" if close else ""
+
+
+def misplaced(words: Sequence[str]) -> str | None:
+    """Words that are not settings: a command that does not come first, a prompt without quotes; None: none is."""
+    bare = [word for word in words if "=" not in word and not word.startswith("~")]
+    if flag := next((word for word in words if word.startswith("--")), None):
+        name, equals, value = flag.lstrip("-").partition("=")
+        value = value if equals else next(iter([*words[words.index(flag) + 1 :], "..."]))
+        return f"got '{flag}', expected {name.replace('-', '_')}={value}; settings have no dashes; see {HELP}"
+    if not bare:
+        return None
+    if command := next((word for word in bare if word in COMMANDS), None):
+        rest = " ".join(shlex.quote(word) for word in words if word != command)
+        return f"got '{command}' after other words, expected it first: python -m dream3d {command} {rest}"
+    given = [word.partition("=")[2] for word in words if word.startswith("prompt=")]
+    prompt = " ".join(word.strip("'\"") for word in (*given, *bare)).strip()
+    near = "" if given else nearest(bare[0], tuple(COMMANDS))
+    return f"got '{bare[0]}'{near}, expected key=value; a prompt stands in quotes: prompt=\"{prompt}\"; see {HELP}"
 
 
 def unparsed(word: str) -> str:

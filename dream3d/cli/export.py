@@ -1,4 +1,4 @@
-"""``python -m dream3d.cli.export run=outputs/<run> format=glb,stl``: files again from a finished or stopped run.
+"""``python -m dream3d export run=outputs/<run> format=glb,stl``: files again from a finished or stopped run.
 
     run=<folder>         the run, with its config.yaml and checkpoint.pt
     format=obj,stl       of glb, obj, ply, stl; the run's mesh.formats where left out, and so for those below
@@ -18,6 +18,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from dream3d.cli.commands import HELP_FLAGS, written
 from dream3d.cli.errors import reported
 from dream3d.cli.explain import misfits, nearest
 from dream3d.errors import UserError
@@ -40,7 +41,7 @@ def parsed(words: Sequence[str]) -> dict[str, str]:
         if not equals or not value or key not in WORDS:
             raise UserError(
                 f"got '{word}'{nearest(key, WORDS)}, expected {'=..., '.join(WORDS)}=...; "
-                "see python -m dream3d.cli.export --help"
+                "see python -m dream3d export --help"
             )
         given[key] = value
     if "run" not in given:
@@ -136,7 +137,10 @@ def export(words: Sequence[str]) -> list[Path]:
 
 
 def command(words: Sequence[str]) -> int:
-    """One export. Returns the exit code, as the main command's."""
+    """One export, or help. Returns the exit code, as the main command's."""
+    if not words or HELP_FLAGS.intersection(words):
+        sys.stdout.write(written(__doc__))
+        return 0
 
     def action() -> None:
         for file in export(words):
@@ -145,14 +149,5 @@ def command(words: Sequence[str]) -> int:
     return reported(action)
 
 
-def main() -> None:
-    """Entry point of ``python -m dream3d.cli.export``."""
-    words = sys.argv[1:]
-    if not words or {"-h", "--help"}.intersection(words):
-        sys.stdout.write(__doc__ or "")
-        return
-    sys.exit(command(words))
-
-
 if __name__ == "__main__":
-    main()
+    sys.exit(command(sys.argv[1:]))

@@ -14,7 +14,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from dream3d.cli.explain import ambiguous, misfits, number, unknown, unparsed, why
+from dream3d.cli.explain import ambiguous, misfits, misplaced, number, unknown, unparsed, why
 from dream3d.errors import UserError
 from dream3d.run import config as configuration
 
@@ -40,6 +40,8 @@ RENAMED = {
 
 def composed(words: Sequence[str]) -> DictConfig:
     """The configuration for these words. Raises UserError with the reason and the fix."""
+    if (wrong := misplaced(words)) is not None:
+        raise UserError(wrong)
     return exactly([quoted(word) for word in words])
 
 

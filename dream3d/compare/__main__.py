@@ -1,6 +1,10 @@
-"""The command that compares: runs and a report.
+"""``python -m dream3d compare``: runs, and a report that shows them side by side.
 
-python -m dream3d.compare prompt="a corgi" distill=[sds,sjc,vsd,csd] seeds=[0,1,2]
+    python -m dream3d compare prompt="a corgi" distill=[sds,sjc,vsd,csd] seeds=[0,1,2]
+
+A group (distill, field, prior) given as a list is what is compared. The keys below are the comparison's own;
+any other key=value goes to every run.
+
 """
 
 import sys
@@ -10,15 +14,21 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from dream3d.cli.commands import HELP_FLAGS, written
 from dream3d.cli.errors import reported
 from dream3d.compare.settings import Request, read
+from dream3d.run import config as configuration
 
 if TYPE_CHECKING:
     from dream3d.compare.grid import Cell
 
 
 def command(words: Sequence[str]) -> int:
-    """One comparison. Returns the exit code: 0, 2 for a mistake (one line on stderr), 130 after Ctrl-C."""
+    """One comparison, or help. Returns the exit code: 0, 2 for a mistake (one line on stderr), 130 after Ctrl-C."""
+    if not words or HELP_FLAGS.intersection(words):
+        keys = (configuration.folder() / "compare.yaml").read_text(encoding="utf-8")
+        sys.stdout.write(f"{written(__doc__)}\n{keys}")
+        return 0
     return reported(lambda: compared(words, Console()))
 
 
@@ -78,10 +88,5 @@ def carry_out(planned: "Sequence[Cell]", request: Request, console: Console) -> 
     return None
 
 
-def main() -> None:
-    """Entry point of ``python -m dream3d.compare``."""
-    sys.exit(command(sys.argv[1:]))
-
-
 if __name__ == "__main__":
-    main()
+    sys.exit(command(sys.argv[1:]))

@@ -1,7 +1,8 @@
-"""``python -m dream3d.priors``: which priors this machine can use, and what the others need. No network."""
+"""``python -m dream3d priors``: which priors this machine can use, and what the others need. No network."""
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
@@ -42,12 +43,16 @@ def line(name: str, places: list[str]) -> str:
     return f"prior={name:<10} missing  {'; '.join(reasons)}{fix}"
 
 
-def main() -> None:
-    """Print one line or more a prior."""
+def command(words: Sequence[str]) -> int:
+    """One line or more a prior; ``words`` may ask for help and nothing else. Returns the exit code."""
+    if words:
+        sys.stdout.write(f"{__doc__}\n")
+        return 0 if {"-h", "--help"}.issuperset(words) else 2
     for name, places in named_priors(config.folder()).items():
         sys.stdout.write(line(name, places) + "\n")
     sys.stdout.write("prior=folder prior.path=<folder> takes any other text-to-image folder as diffusers saves it\n")
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(command(sys.argv[1:]))

@@ -1,4 +1,4 @@
-"""``python -m dream3d.cli.export``, and what resuming and exporting say about damaged runs."""
+"""``python -m dream3d export``, and what resuming and exporting say about damaged runs."""
 
 import os
 import re
@@ -9,8 +9,8 @@ import torch
 import trimesh
 from small_run import process, rebuild, without_pictures
 
-from dream3d.__main__ import command
 from dream3d.cli import export as exporting
+from dream3d.cli.main import command
 from dream3d.run import checkpoint
 from dream3d.run.directory import saved_settings
 
@@ -82,8 +82,8 @@ WRONG = {
     "unknown format": (["{run}", "format=obj,fbx"], r"mesh\.formats: got \['fbx'\], expected some of.*stl"),
     "text for a number": (["{run}", "faces=many"], r"mesh\.faces: got 'many', expected a number"),
     "too coarse": (["{run}", "resolution=2"], r"mesh\.resolution: got 2, expected .*at least 8"),
-    "level of words": (["{run}", "level=high"], r"mesh\.level: got 'high', expected auto or a density"),
-    "nothing is so dense": (["{run}", "level=1e9"], r"EMPTY: .*lower mesh\.level or set it to auto"),
+    "level of words": (["{run}", "isovalue=high"], r"mesh\.isovalue: got 'high', expected auto or a density"),
+    "nothing is so dense": (["{run}", "isovalue=1e9"], r"EMPTY: .*lower mesh\.isovalue or set it to auto"),
     "out is a file": (["{run}", "out={run_}/config.yaml"], r"out: got '.*config\.yaml', which is a file"),
     "out cannot be made": (["{run}", "out=/proc/x"], r"/proc/x: No such file or directory; check the path"),
 }
@@ -179,8 +179,10 @@ def test_a_resumed_run_keeps_its_settings(words, expected, run, capsys):
     assert {file: file.read_bytes() for file in run.rglob("*") if file.is_file()} == before
 
 
-def test_the_module_runs_and_explains_itself(tmp_path):
-    running = process("-m dream3d.cli.export", ["--help"], cwd=tmp_path)
+@pytest.mark.parametrize("code", ["-m dream3d export", "-m dream3d.export"])
+def test_both_spellings_run_and_explain_themselves(code, tmp_path):
+    module, *command = code.split()[1:]
+    running = process(f"-m {module}", [*command, "--help"], cwd=tmp_path)
     out, err = running.communicate(timeout=60)
     assert running.returncode == 0 and err == ""
     assert all(f"    {word}=" in out for word in exporting.WORDS)

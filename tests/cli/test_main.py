@@ -8,7 +8,7 @@ import pytest
 import torch
 from small_run import process, rebuild, tiny_prior, without_pictures
 
-from dream3d.__main__ import by_hydra, command
+from dream3d.cli.main import by_hydra, command
 from dream3d.cli.overrides import composed
 
 HERE = "{here}"  # stands for the folder of the fixture ``place``
@@ -111,7 +111,12 @@ WRONG = {
     "a constructor's ValueError": ([RUN, "optimizer.algorithm.betas=[2,0]"], r"Invalid beta parameter.*2"),
     "open quote": (['prompt="a'], r"got 'prompt=\"a'.*close every quote"),
     "no key": (["=x"], r"got '=x', expected key=value"),
-    "no value": (["hello", "prompt=a"], r"got 'hello', expected key=value; .*prompt=\"a red corgi\""),
+    "a prompt without quotes": (["prompt=a", "red", "corgi"], r"got 'red', expected.*prompt=\"a red corgi\"; see"),
+    "only a prompt": (["a red corgi"], r"got 'a red corgi', expected key=value; .*: prompt=\"a red corgi\""),
+    "misspelt command": (["exprot", "run=a"], r"got 'exprot'; did you mean export\?"),
+    "a command that is not first": (["run=a b", "export"], r"expected it first: .* -m dream3d export 'run=a b'$"),
+    "dashes": (["--steps", "3"], r"got '--steps', expected steps=3; settings have no dashes"),
+    "dashes and a sign": (["--batch-size=3"], r"got '--batch-size=3', expected batch_size=3; settings"),
     "two values": (["prompt=a", "seed=1,2"], r"seed: got several values \(1,2\).*add -m"),
     "two signs": (["prompt=a", "steps=1=2"], r"got 'steps=1=2', expected key=value"),
     "a second stage without its settings": (
@@ -162,7 +167,7 @@ def test_a_mistake_is_one_line(name, place, capsys, monkeypatch):
 
 
 def test_no_torch_is_needed_to_refuse_a_wrong_word(place):
-    code = "-c import sys; from dream3d.__main__ import command; print(command(sys.argv[1:]), 'torch' in sys.modules)"
+    code = "-c import sys; from dream3d.cli.main import command; print(command(sys.argv[1:]), 'torch' in sys.modules)"
     running = process(code, ["prompt=a", "mesh.faces=few"], cwd=place)
     out, err = running.communicate(timeout=60)
     assert (out, err) == (

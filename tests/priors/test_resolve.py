@@ -194,7 +194,7 @@ def broken(folder, how):
 
 @pytest.mark.parametrize("how", ["half a download", "wrong class", "no text encoder"])
 def test_the_command_says_in_one_line_what_a_folder_lacks(folder, how, capsys, monkeypatch, tmp_path):
-    from dream3d.__main__ import command
+    from dream3d.cli.main import command
 
     what, fix = broken(folder, how)
     monkeypatch.chdir(tmp_path)
@@ -213,7 +213,7 @@ def test_the_command_says_in_one_line_what_a_folder_lacks(folder, how, capsys, m
     ],
 )
 def test_the_command_says_in_one_line_what_the_hub_did(hub, error, what, fix, capsys, monkeypatch, tmp_path):
-    from dream3d.__main__ import command
+    from dream3d.cli.main import command
 
     if error is not None:
         hub(error())

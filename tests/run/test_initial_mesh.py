@@ -13,8 +13,8 @@ from small_run import differences, rebuild, stopped_after, without_pictures
 from trimesh.visual import TextureVisuals
 from trimesh.visual.material import PBRMaterial
 
-from dream3d.__main__ import command
 from dream3d.cli.export import export
+from dream3d.cli.main import command
 from dream3d.cli.overrides import composed, exactly, first_job, renamed
 from dream3d.mesh.clean import inspect
 from dream3d.mesh.paint import coloured_points

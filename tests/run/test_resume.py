@@ -16,14 +16,14 @@ from small_run import (
     without_pictures,
 )
 
-from dream3d.__main__ import command
+from dream3d.cli.main import command
 from dream3d.run import checkpoint
 
 PARTICLES = ("particles=2", "background=learned", "regularize=default")
 SLOWED = (
     "-c import time, dream3d.run.stages as s; scalars = s.scalars; "
     "s.scalars = lambda step: (time.sleep(0.1), scalars(step))[1]; "
-    "from dream3d.__main__ import main; main()"
+    "from dream3d.cli.main import main; main()"
 )
 
 

@@ -1,0 +1,32 @@
+"""The words that may come first: ``dream3d list``, ``dream3d show outputs/...``.
+
+A command is named by where its function is, since some live in rooms above this one; each takes the words
+after it and returns the exit code. It is imported only when it is called.
+"""
+
+import pkgutil
+from collections.abc import Callable, Sequence
+
+COMMANDS = {
+    "list": "dream3d.cli.listing:command",
+    "show": "dream3d.cli.show:command",
+    "export": "dream3d.cli.export:command",
+    "compare": "dream3d.compare.__main__:command",
+    "priors": "dream3d.priors.__main__:command",
+    "doctor": "dream3d.cli.doctor:command",
+}
+HELP_FLAGS = frozenset(("-h", "--help"))
+
+
+def written(doc: str | None) -> str:
+    """A module's docstring as ``--help`` shows it.
+
+    >>> written("``dream3d doctor``: what works.")
+    'dream3d doctor: what works.\\n'
+    """
+    return (doc or "").replace("``", "").rstrip() + "\n"
+
+
+def command_of(name: str) -> Callable[[Sequence[str]], int]:
+    """The function of one of ``COMMANDS``."""
+    return pkgutil.resolve_name(COMMANDS[name])

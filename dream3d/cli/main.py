@@ -1,0 +1,94 @@
+"""``dream3d prompt="a corgi"``: compose the configuration, run the stages, say where things are.
+
+A first word without ``=`` is a command of ``cli/commands.py``. ``-m`` (multirun), ``--cfg job``, ``--hydra-help``
+and launchers are Hydra's own. Nothing heavy is imported before the words are known to be sound.
+"""
+
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import dream3d
+from dream3d.cli.commands import COMMANDS, HELP_FLAGS, command_of
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+HYDRA_FLAGS = (
+    "-m", "--multirun", "-c", "--cfg", "--hydra-help", "-i", "--info", "--resolve", "-p", "--package",
+    "-cd", "--config-dir", "-cn", "--config-name", "-sc", "--shell-completion",
+)  # fmt: skip
+UNCHECKED = {"--hydra-help", "-sc", "--shell-completion"}
+"""Flags beside which no word is a setting."""
+
+
+def command(words: Sequence[str]) -> int:
+    """One run. Returns the exit code: 0, 2 for a mistake (one line on stderr), 130 after Ctrl-C."""
+    from dream3d.cli.errors import reported
+
+    def action() -> None:
+        from dream3d.cli.overrides import composed
+
+        started(composed(words), words)
+
+    return reported(action)
+
+
+def started(settings: "DictConfig", words: Sequence[str]) -> None:
+    """Check, run."""
+    from dream3d.run import config as configuration
+
+    if settings.resume is None:
+        configuration.check(settings)
+    from dream3d.run.stages import run  # torch is imported only once the command is known to be sound
+
+    run(settings, words)
+
+
+def by_hydra(words: Sequence[str]) -> int:
+    """What Hydra's flags ask for: its help, the composed configuration, shell completion, or many runs."""
+    import hydra
+
+    from dream3d.cli.errors import reported
+    from dream3d.cli.overrides import exactly, first_job, quoted, renamed
+    from dream3d.run import config as configuration
+
+    if not UNCHECKED.intersection(words):
+        if not {"-m", "--multirun"}.intersection(words):  # where a comma separates values
+            words = [quoted(word) for word in words]
+        words = [renamed(word) for word in words]
+        if code := reported(lambda: exactly(first_job(words))):
+            return code
+    sys.argv[1:] = words
+
+    @hydra.main(config_path=str(configuration.folder().resolve()), config_name="config", version_base="1.3")
+    def job(_: "DictConfig") -> None:
+        from hydra.core.hydra_config import HydraConfig
+
+        own = list(HydraConfig.get().overrides.task)
+        if code := reported(lambda: started(exactly(own), own)):
+            sys.exit(code)
+
+    job()
+    return 0
+
+
+def answered(words: Sequence[str]) -> int:
+    """Whatever the words ask for; the exit code."""
+    if words and words[0] in COMMANDS:
+        return command_of(words[0])(words[1:])
+    if HELP_FLAGS.intersection(words) or words == ["help"]:
+        from dream3d.cli.usage import usage
+
+        sys.stdout.write(usage())
+        return 0
+    if "--version" in words:
+        sys.stdout.write(f"dream3d {dream3d.__version__}\n")
+        return 0
+    flagged = any(word.split("=")[0] in HYDRA_FLAGS for word in words)
+    return by_hydra(words) if flagged else command(words)
+
+
+def main() -> None:
+    """Entry point of ``dream3d`` and ``python -m dream3d``."""
+    sys.exit(answered(sys.argv[1:]))
