@@ -59,8 +59,8 @@ def weighted_rows(
 
 def cell_weights(fraction: Float[Tensor, "n 3"]) -> Float[Tensor, "n 8"]:
     """Trilinear weights of the corners in the order of OFFSETS; ``fraction`` is the place inside the cell."""
-    x, y, z = (torch.stack((1 - f, f), dim=-1) for f in fraction.unbind(-1))
-    return (z[:, :, None, None] * y[:, None, :, None] * x[:, None, None, :]).flatten(1)
+    both = torch.stack((1 - fraction, fraction), dim=-1)
+    return (both[:, 2, :, None, None] * both[:, 1, None, :, None] * both[:, 0, None, None, :]).flatten(1)
 
 
 def _split(position: Tensor, size: int) -> tuple[Tensor, Tensor]:

@@ -14,7 +14,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.func import functional_call
 
-from dream3d.fields.encoding import OFFSETS, cell_weights, weighted_rows
+from dream3d.fields.encoding import cell_weights, weighted_rows
 
 PRIMES = (1, 2654435761, 805459861)
 """Of the spatial hash (Eq. 4)."""
@@ -70,32 +70,53 @@ class Pyramid:
         return sum(level.rows for level in self.table())
 
 
-def rows_of(vertex: Int[Tensor, "n k 3"], level: Level) -> Int[Tensor, "n k"]:
-    """Which row holds a vertex: x fastest where all fit, else ``xor_i(v_i prime_i) mod rows`` (Eq. 4)."""
-    x, y, z = vertex.unbind(-1)
-    if level.resolution**3 <= level.rows:
-        # A point on the far side of the cube names vertices beyond it; the modulo keeps them in the table.
-        row = x + y * level.resolution + z * level.resolution**2
-    else:
-        row = (x * PRIMES[0]) ^ (y * PRIMES[1]) ^ (z * PRIMES[2])
-    return level.start + row % level.rows
+@dataclass(frozen=True)
+class _Rows:
+    """What turns vertices into rows, a row a level; the first ``dense`` levels hold every vertex."""
+
+    scale: Float[Tensor, " l"]
+    factor: Int[Tensor, "l 3 1"]
+    rows: Int[Tensor, "l 1"]
+    start: Int[Tensor, "l 1"]
+    dense: int
+
+
+@cache
+def _rows(shape: Pyramid, device: torch.device) -> _Rows:
+    levels = shape.table()
+    dense = [level for level in levels if level.resolution**3 <= level.rows]
+    factor = [(1, v.resolution, v.resolution**2) if v in dense else PRIMES for v in levels]
+    return _Rows(
+        torch.tensor([v.scale for v in levels], device=device),
+        torch.tensor(factor, device=device)[..., None],
+        torch.tensor([v.rows for v in levels], device=device)[:, None],
+        torch.tensor([v.start for v in levels], device=device)[:, None],
+        len(dense),
+    )
+
+
+def rows_of(lower: Int[Tensor, "n l 3"], shape: Pyramid) -> Int[Tensor, "n l 8"]:
+    """Which rows hold the corners (order of ``OFFSETS``) of the cells with these lower corners: x fastest where
+    all vertices of a level fit, else ``xor_i(v_i prime_i) mod rows`` (Eq. 4)."""
+    levels = _rows(shape, lower.device)
+    both = torch.stack((lower, lower + 1), dim=-1) * levels.factor
+    x, y, z = both[:, :, 0, None, None, :], both[:, :, 1, None, :, None], both[:, :, 2, :, None, None]
+    d = levels.dense
+    row = torch.cat((z[:, :d] + y[:, :d] + x[:, :d], z[:, d:] ^ y[:, d:] ^ x[:, d:]), dim=1).flatten(2)
+    # A point on the far side of the cube names vertices beyond it; the modulo keeps them in the table.
+    return row.remainder_(levels.rows).add_(levels.start)
 
 
 def hash_torch(params: Float[Tensor, " p"], x: Float[Tensor, "n 3"], shape: Pyramid) -> Float[Tensor, "n d"]:
-    """Features of points in [0, 1]^3, level by level; d = levels * channels. Twice differentiable in x."""
-    offsets = torch.tensor(OFFSETS, device=x.device)
-    index, weight = [], []
-    for level in shape.table():
-        position = x * level.scale + 0.5
-        lower = position.detach().floor()
-        index.append(rows_of(lower.long()[:, None] + offsets, level))
-        weight.append(cell_weights(position - lower))
+    """Features of points in [0, 1]^3, all levels at once; d = levels * channels. Twice differentiable in x."""
+    position = x[:, None] * _rows(shape, x.device).scale.to(x.dtype)[:, None] + 0.5
+    lower = position.detach().floor()
     rows = weighted_rows(
         params.view(-1, shape.channels),
-        torch.stack(index, dim=1).flatten(0, 1),
-        torch.stack(weight, dim=1).flatten(0, 1),
+        rows_of(lower.long(), shape).flatten(0, 1),
+        cell_weights((position - lower).flatten(0, 1)),
     )
-    return rows.view(len(x), -1)
+    return rows.view(len(x), shape.levels * shape.channels)
 
 
 @cache

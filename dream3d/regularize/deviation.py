@@ -3,7 +3,7 @@
 from jaxtyping import Float
 from torch import Tensor
 
-from dream3d.regularize.surfaces import grid_of
+from dream3d.regularize.surfaces import grid_of, mean
 from dream3d.types import Render
 
 
@@ -13,4 +13,4 @@ def deviation(render: Render) -> Float[Tensor, ""]:
     grid = grid_of(render, "deviation")
     if grid.deviation is None:
         raise ValueError("deviation: got a grid of tetrahedra, expected refine=flexicubes; switch deviation off")
-    return grid.deviation.mean() / grid.spacing
+    return mean(grid.deviation) / grid.spacing

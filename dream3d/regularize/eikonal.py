@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from dream3d.regularize.surfaces import crossed, grid_of
+from dream3d.regularize.surfaces import crossed, grid_of, mean
 from dream3d.types import Render
 
 
@@ -21,7 +21,7 @@ def eikonal(render: Render) -> Float[Tensor, ""]:
     qr, rp, pq = torch.linalg.cross(q, r), torch.linalg.cross(r, p), torch.linalg.cross(p, q)
     volume = (p * qr).sum(-1, keepdim=True)
     gradient = (u * qr + v * rp + w * pq) / volume
-    return (gradient.norm(dim=-1) - 1).square().mean()
+    return mean((gradient.norm(dim=-1) - 1).square())
 
 
 def across(corner: Float[Tensor, "t k d"]) -> tuple[Float[Tensor, "t d"], ...]:

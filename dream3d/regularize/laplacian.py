@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from dream3d.regularize.surfaces import mesh_of
+from dream3d.regularize.surfaces import mean, mesh_of
 from dream3d.types import Render
 
 
@@ -16,5 +16,5 @@ def laplacian(render: Render) -> Float[Tensor, ""]:
     start, end = f.t().reshape(-1), f[:, [1, 2, 0]].t().reshape(-1)
     total = torch.zeros_like(v).index_add(0, start, v[end]).index_add(0, end, v[start])
     degree = torch.bincount(torch.cat((start, end)), minlength=len(v)).clamp(min=1)
-    length = (v[start] - v[end]).detach().square().sum(-1).mean()
-    return (total / degree[:, None] - v).square().sum(-1).mean() / length.clamp(min=1e-12)
+    length = mean((v[start] - v[end]).detach().square().sum(-1))
+    return mean((total / degree[:, None] - v).square().sum(-1)) / length.clamp(min=1e-12)

@@ -3,7 +3,7 @@
 from jaxtyping import Float
 from torch import Tensor
 
-from dream3d.regularize.surfaces import crossed, grid_of
+from dream3d.regularize.surfaces import crossed, grid_of, mean
 from dream3d.types import Render
 
 
@@ -11,4 +11,4 @@ def offset_size(render: Render) -> Float[Tensor, ""]:
     """``mean |offset|^2 / spacing^2`` over the nodes of cells that the surface runs through."""
     grid = grid_of(render, "offset_size")
     nodes = crossed(grid).unique()
-    return grid.offset[nodes].square().sum(-1).mean() / grid.spacing**2
+    return mean(grid.offset[nodes].square().sum(-1)) / grid.spacing**2

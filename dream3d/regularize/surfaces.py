@@ -1,6 +1,6 @@
 """What regularisers of meshes ask a render for."""
 
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from dream3d.types import Mesh, Render, SignedGrid
@@ -20,6 +20,11 @@ def grid_of(render: Render, name: str) -> SignedGrid:
             f"{name}: got a render without a signed grid, expected refine=tets or flexicubes; switch {name} off"
         )
     return render.grid
+
+
+def mean(x: Float[Tensor, "*n"]) -> Float[Tensor, ""]:
+    """The mean; 0 of nothing."""
+    return x.sum() / max(x.numel(), 1)
 
 
 def crossed(grid: SignedGrid) -> Int[Tensor, "t k"]:

@@ -18,6 +18,11 @@ def points(n: int, dtype: torch.dtype = torch.float32) -> torch.Tensor:
     return torch.rand(n, 3, generator=generator(0, 0, "points"), dtype=dtype)
 
 
+def rows(vertex: torch.Tensor, shape: Pyramid) -> torch.Tensor:
+    """The row of each vertex (n, 3) in every level."""
+    return rows_of(vertex[:, None].expand(-1, shape.levels, -1), shape)[..., 0]
+
+
 def test_geometry_of_the_paper():
     levels = Pyramid(levels=16, log2_size=19, base=16, finest=2048).table()
     assert [levels[0].resolution, levels[-1].resolution] == [16, 2048]
@@ -29,13 +34,13 @@ def test_hash_by_hand():
     level = SHAPE.table()[-1]
     x, y, z = 3, 17, 30
     want = level.start + (x ^ (y * 2654435761 % 2**32) ^ (z * 805459861 % 2**32)) % level.rows
-    assert rows_of(torch.tensor([[[x, y, z]]]), level).item() == want
+    assert rows(torch.tensor([[x, y, z]]), SHAPE)[0, -1].item() == want
 
 
 def test_dense_levels_have_no_collisions():
     level = SHAPE.table()[0]
     vertices = torch.cartesian_prod(*[torch.arange(level.resolution)] * 3)
-    assert rows_of(vertices[None], level).unique().numel() == level.resolution**3
+    assert rows(vertices, SHAPE)[:, 0].unique().numel() == level.resolution**3
 
 
 def test_all_rows_are_inside_the_table():
@@ -48,7 +53,7 @@ def test_exact_on_linear_functions_where_the_level_is_dense():
     level = shape.table()[0]
     vertices = torch.cartesian_prod(*[torch.arange(8)] * 3)
     values = ((vertices - 0.5) / level.scale) @ torch.tensor([1.0, 2.0, -3.0])
-    params = torch.zeros(shape.rows()).scatter(0, rows_of(vertices[None], level)[0], values)
+    params = torch.zeros(shape.rows()).scatter(0, rows(vertices, shape)[:, 0], values)
     x = points(30) * 0.85 + 0.05  # beyond, the encoding names vertices outside and wraps
     assert torch.allclose(hash_torch(params, x, shape)[:, 0], x @ torch.tensor([1.0, 2.0, -3.0]), atol=1e-5)
 
