@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from test_tets import Painted
+from test_dmtet import Painted
 
 from dream3d.fields.flexicubes import FlexiCubes
 from dream3d.mesh.clean import inspect

@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from dream3d.errors import UserError
-from dream3d.priors import single_file
+from dream3d.priors.loading import single_file
 from dream3d.priors.pipeline import load
 from dream3d.types import Conditioning, Image
 
