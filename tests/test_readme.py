@@ -114,22 +114,3 @@ def test_priors_are_listed(monkeypatch, tmp_path, capsys):
     assert "python -m dream3d priors" in COMMANDS
     assert ran("dream3d.priors", [], monkeypatch, tmp_path) == 0
     assert "mini" in capsys.readouterr().out
-
-
-def test_a_prior_of_ones_own(place, monkeypatch):
-    without_pictures(monkeypatch)
-    monkeypatch.chdir(place)
-    lines = [c for c in COMMANDS if c.startswith("python scripts/")]
-    assert len(lines) == 4
-    short = {"--rounds": ["1", "--cameras", "2"], "--minutes": ["0.001", "--grid", "0", "--batch", "1"]}
-    for line in lines:
-        words = shlex.split(line)[1:]
-        for flag, value in short.items():
-            if flag in words:
-                at = words.index(flag)
-                words[at + 1 : at + 2] = value
-        monkeypatch.setattr(sys, "argv", words)
-        runpy.run_path(str(ROOT / words[0]), run_name="__main__")
-    (line,) = [c for c in COMMANDS if "prior.path=my_prior" in c]
-    words = [w.replace("a chair", "a box") for w in shlex.split(line)[3:]]
-    assert ran("dream3d", [*words, *TINY, f"out={place / 'own'}"], monkeypatch, place) == 0

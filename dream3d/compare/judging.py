@@ -15,7 +15,7 @@ from dream3d.metrics.janus import janus, pixel_features, repeats
 from dream3d.metrics.judge import Judge
 from dream3d.metrics.r_precision import cosine_similarity, r_precision, rank
 from dream3d.priors.loading.resolve import EMBEDDED
-from dream3d.priors.mini.captions import COLOURS
+from dream3d.priors.mini.colours import COLOURS
 from dream3d.priors.mini.words import concepts_of, named, normalised
 from dream3d.types import Image
 

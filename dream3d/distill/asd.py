@@ -7,7 +7,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from dream3d.diffusion import q_sample
-from dream3d.distill.guidance import alone, guided
+from dream3d.distill.guidance import alone, guided_eps
 from dream3d.distill.surrogate import distilled
 from dream3d.distill.timesteps import row_generators
 from dream3d.distill.weight import Weight, weigh
@@ -37,6 +37,6 @@ def asd(
     abar = prior.alpha_bar
     r = torch.stack([torch.rand((), generator=g) for g in row_generators(noise)]).to(t.device)
     u = (t + (r * shift * (t - int(t_min * len(abar))).clamp(min=0)).long()).clamp(max=len(abar) - 1)
-    eps_hat = guided(prior.eps(q_sample(x, t, noise, abar), t, text), scale)
+    eps_hat = guided_eps(prior, q_sample(x, t, noise, abar), t, text, scale)
     reference = prior.eps(q_sample(x, u, noise, abar), u, alone(text, text.cond)).cond
     return distilled(x, weigh(eps_hat - reference, weight, abar, t).clamp(-clip, clip))

@@ -7,7 +7,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from dream3d.diffusion import q_sample
-from dream3d.distill.guidance import guided
+from dream3d.distill.guidance import guided_eps
 from dream3d.distill.surrogate import distilled
 from dream3d.distill.weight import Weight, weigh
 from dream3d.types import Conditioning, Distilled, ScoreModel
@@ -35,7 +35,7 @@ def bridge(
     """
     x_t = q_sample(x, t, noise, prior.alpha_bar)
     if stage < 2:
-        grad = guided(prior.eps(x_t, t, text), scale) - noise
+        grad = guided_eps(prior, x_t, t, text, scale) - noise
     else:
         source = text.null if text.contrast is None else text.contrast
         eps = prior.eps(x_t, t, replace(text, null=source, negatives=None, weights=None))

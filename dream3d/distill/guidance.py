@@ -3,10 +3,10 @@
 from dataclasses import replace
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
-from dream3d.types import Conditioning, NoisePrediction
+from dream3d.types import Conditioning, NoisePrediction, ScoreModel
 
 
 def guided(eps: NoisePrediction, scale: float, rescale: float = 0.0) -> Float[Tensor, "b *d"]:
@@ -20,6 +20,20 @@ def guided(eps: NoisePrediction, scale: float, rescale: float = 0.0) -> Float[Te
         delta = delta + perp_neg(delta, eps.negatives - eps.null[:, None], eps.weights)
     result = eps.null + scale * delta
     return rescaled(result, eps.cond, rescale) if rescale else result
+
+
+def guided_eps(
+    prior: ScoreModel,
+    x_t: Float[Tensor, "b *d"],
+    t: Int[Tensor, " b"],
+    text: Conditioning,
+    scale: float,
+    rescale: float = 0.0,
+) -> Float[Tensor, "b *d"]:
+    """The prior's guided noise prediction. At scale 1 the null cancels, so its rows are not run."""
+    if scale == 1 and text.negatives is None:
+        text = alone(text, text.cond)
+    return guided(prior.eps(x_t, t, text), scale, rescale)
 
 
 def perp_neg(

@@ -7,7 +7,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from dream3d.diffusion import FLOOR, alpha_sigma, predict_x0, q_sample
-from dream3d.distill.guidance import guided
+from dream3d.distill.guidance import guided_eps
 from dream3d.distill.surrogate import distilled
 from dream3d.distill.weight import Weight, weigh
 from dream3d.types import Conditioning, Distilled, ScoreModel
@@ -41,7 +41,7 @@ def hifa(
     identity; no decoder runs where ``image_weight`` is 0.
     """
     x_t = q_sample(x, t, noise, prior.alpha_bar)
-    eps_hat = guided(prior.eps(x_t, t, text), scale)
+    eps_hat = guided_eps(prior, x_t, t, text, scale)
     grad = eps_hat - noise
     if image_weight and isinstance(prior, Decoder):
         alpha, sigma = alpha_sigma(prior.alpha_bar, t, x)

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from dream3d.diffusion import q_sample
 from dream3d.distill.ddim import ddim_step, ddim_walk
-from dream3d.distill.guidance import alone, guided
+from dream3d.distill.guidance import alone, guided_eps
 from dream3d.distill.surrogate import distilled
 from dream3d.distill.weight import Weight, weigh
 from dream3d.types import Conditioning, Distilled, ScoreModel
@@ -47,5 +47,5 @@ def ism(
     x_s = ddim_walk(score, q_sample(x, start, noise, abar), levels, abar)
     eps_s = score(x_s, s)
     x_t = ddim_step(x_s, eps_s, s, t, abar)
-    eps_hat = guided(prior.eps(x_t, t, text), scale)
+    eps_hat = guided_eps(prior, x_t, t, text, scale)
     return distilled(x, weigh(eps_hat - eps_s, weight, abar, t).clamp(-clip, clip))

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from dream3d.diffusion import FLOOR, alpha_sigma, predict_x0, q_sample
 from dream3d.distill.ddim import ddim_step
-from dream3d.distill.guidance import guided
+from dream3d.distill.guidance import guided_eps
 from dream3d.distill.surrogate import distilled
 from dream3d.distill.timesteps import row_generators
 from dream3d.distill.weight import Weight, weigh
@@ -37,7 +37,7 @@ def sdi(
     """
     found = invert(prior, x, t, noise, text, scale=inversion_scale, steps=inversion_steps, eta=eta)
     x_t = q_sample(x, t, found, prior.alpha_bar)
-    x0_hat = predict_x0(x_t, guided(prior.eps(x_t, t, text), scale), t, prior.alpha_bar)
+    x0_hat = predict_x0(x_t, guided_eps(prior, x_t, t, text, scale), t, prior.alpha_bar)
     return distilled(x, weigh(x.detach() - x0_hat, weight, prior.alpha_bar, t))
 
 
@@ -64,7 +64,7 @@ def invert(
     for k in range(passes):
         rung = torch.full_like(t, int(gap * (k + 1)))
         v = torch.where(rung < t, rung, end)
-        x_u = ddim_step(x_u, guided(prior.eps(x_u, u, text), scale), u, v, abar)
+        x_u = ddim_step(x_u, guided_eps(prior, x_u, u, text, scale), u, v, abar)
         low, high = abar[u], abar[v]
         deviation = ((1 - low) / (1 - high).clamp(min=FLOOR**2) * (1 - high / low)).clamp(min=0).sqrt()
         x_u, u = x_u + eta * deviation.to(x).view(-1, *(1,) * (x.ndim - 1)) * extra[:, k], v

@@ -6,7 +6,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from dream3d.diffusion import q_sample
-from dream3d.distill.guidance import guided
+from dream3d.distill.guidance import guided_eps
 from dream3d.distill.surrogate import distilled
 from dream3d.distill.weight import Weight, weigh
 from dream3d.types import Conditioning, Distilled, ScoreModel
@@ -33,6 +33,6 @@ def sds(
     with a growing schedule (D-SDS, arXiv 2303.15413); infinite: no bound.
     """
     x_t = q_sample(x, t, noise, prior.alpha_bar)
-    eps_hat = guided(prior.eps(x_t, t, text), scale, rescale)
+    eps_hat = guided_eps(prior, x_t, t, text, scale, rescale)
     grad = weigh(eps_hat - noise, weight, prior.alpha_bar, t)
     return distilled(x, grad.clamp(-clip, clip))

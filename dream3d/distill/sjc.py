@@ -6,7 +6,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from dream3d.diffusion import FLOOR, alpha_sigma
-from dream3d.distill.guidance import guided
+from dream3d.distill.guidance import guided_eps
 from dream3d.distill.surrogate import distilled
 from dream3d.distill.weight import Weight, weigh
 from dream3d.types import Conditioning, Distilled, ScoreModel
@@ -58,5 +58,5 @@ def _denoise(
     alpha, sigma = alpha_sigma(prior.alpha_bar, t, x)
     s = (sigma / alpha.clamp(min=FLOOR)).clamp(min=FLOOR)
     z = x.detach() + s * noise
-    eps_hat = guided(prior.eps(z / (1 + s**2).sqrt(), t, text), scale)
+    eps_hat = guided_eps(prior, z / (1 + s**2).sqrt(), t, text, scale)
     return z, s, z - s * eps_hat

@@ -7,7 +7,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from dream3d.diffusion import q_sample
-from dream3d.distill.guidance import guided
+from dream3d.distill.guidance import guided_eps
 from dream3d.distill.surrogate import distilled
 from dream3d.distill.weight import Weight, weigh
 from dream3d.types import Conditioning, Distilled, ScoreModel
@@ -42,6 +42,6 @@ def vsd(
     equals the prior's, SDS where that is the point x itself. ``clip`` is that of ``sds``.
     """
     x_t = q_sample(x, t, noise, prior.alpha_bar)
-    eps_hat = guided(prior.eps(x_t, t, text), scale)
+    eps_hat = guided_eps(prior, x_t, t, text, scale)
     grad = weigh(eps_hat - student.eps(x_t, t, text), weight, prior.alpha_bar, t)
     return distilled(x, grad.clamp(-clip, clip))

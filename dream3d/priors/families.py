@@ -16,7 +16,7 @@ from torch import Tensor
 from dream3d.errors import UserError
 from dream3d.priors import text
 from dream3d.priors.loading.components import TOKENIZERS, Components
-from dream3d.priors.mini import words
+from dream3d.priors.mini.family import MiniFamily
 from dream3d.priors.mini.network import MiniUNet
 
 T5_LENGTH = {"if": 77, "sd3": 256, "flux": 512}
@@ -84,19 +84,6 @@ class Clip:
         self, network: Any, x: Tensor, t: Tensor, embedding: Tensor, camera: Tensor | None
     ) -> Float[Tensor, "b c h w"]:
         return network(x, t, embedding, **told_guidance(self.guidance, self.guidance_width, x)).sample
-
-
-@dataclass(frozen=True)
-class Mini(Clip):
-    """The embedded prior: as Stable Diffusion, plus the camera, for the null prompt too."""
-
-    def embed(self, prompts: Sequence[str]) -> Float[Tensor, "b l c"]:
-        return super().embed([words.normalised(prompt) for prompt in prompts])
-
-    def call(
-        self, network: Any, x: Tensor, t: Tensor, embedding: Tensor, camera: Tensor | None
-    ) -> Float[Tensor, "b c h w"]:
-        return network(x, t, embedding, class_labels=camera).sample
 
 
 @dataclass(frozen=True)
@@ -239,7 +226,7 @@ def family_of(parts: Components, resolution: int, guidance: float) -> Family:
     """The family a folder belongs to, by its network's class. Raises UserError for an unknown one."""
     network, kind = parts.network, type(parts.network).__name__
     if isinstance(network, MiniUNet):
-        return Mini(parts.text)
+        return MiniFamily(parts.text)
     if kind == "SD3Transformer2DModel":
         return Sd3(parts.text, network.config.joint_attention_dim)
     if kind == "FluxTransformer2DModel":

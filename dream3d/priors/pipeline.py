@@ -14,7 +14,7 @@ from dream3d.priors.addons.controlnet import Control, load_control
 from dream3d.priors.addons.ip_adapter import NONE, IPAdapter, Picture, load_image
 from dream3d.priors.addons.lora_and_embeddings import add_files
 from dream3d.priors.addons.multiview import MultiView, seeing_together
-from dream3d.priors.families import Family, Mini, Sdxl, cut_words, family_of
+from dream3d.priors.families import Family, Sdxl, cut_words, family_of
 from dream3d.priors.latent_rgb import affine_rgb
 from dream3d.priors.loading.components import ENCODERS
 from dream3d.priors.loading.dtypes import cast_vae, chosen_dtype
@@ -22,6 +22,7 @@ from dream3d.priors.loading.memory import ONE, Batch, estimate, fits
 from dream3d.priors.loading.options import DEFAULT, Options, save_memory, save_time
 from dream3d.priors.loading.single_file import opened
 from dream3d.priors.mini import words
+from dream3d.priors.mini.family import MiniFamily
 from dream3d.priors.prediction_type import Prediction
 from dream3d.priors.spaces import Latent, Space, space_of
 from dream3d.priors.text import freed
@@ -53,7 +54,6 @@ class Pipeline:
     prediction: Prediction
     resolution: int
     dtype: torch.dtype
-    vocabulary: frozenset[str] = frozenset()
     concepts: Mapping[str, Sequence[str]] | None = None
     notes: Sequence[str] = ()
     control: Control | None = None
@@ -62,7 +62,7 @@ class Pipeline:
     @property
     def camera(self) -> bool:
         """Is the network told the camera?"""
-        return isinstance(self.family, Mini | MultiView)
+        return isinstance(self.family, MiniFamily | MultiView)
 
     @property
     def needs_view_words(self) -> bool:
@@ -80,7 +80,11 @@ class Pipeline:
         Raises:
             UnknownWord: the prompt names nothing that the prior knows; offers what is nearest.
         """
-        return [] if self.concepts is None else words.check(prompt, self.concepts, self.vocabulary)
+        if self.concepts is None:
+            return []
+        return words.check(
+            prompt, self.concepts, self.family.takes_colour if isinstance(self.family, MiniFamily) else None
+        )
 
     def condition(self, render: Render, camera: Camera) -> Float[Tensor, "b 3 y x"] | None:
         """What the ControlNet is shown of a render (``Conditioning.control``); None without one."""
@@ -209,6 +213,7 @@ def load(
     control: str | None = None,
     control_kind: str = "depth",
     control_scale: float = 1.0,
+    painted: bool = True,
     image: Picture = NONE,
     options: Options = DEFAULT,
     memory_check: bool = True,
@@ -223,47 +228,46 @@ def load(
         posterior: the VAE's mean, or a sample of it (``encode`` then needs a generator).
         guidance: what guidance-distilled models (Flux dev) are told.
         steps: of few-step models, how many timesteps they know (``prediction_type.subsample_timesteps``); None: all.
-        config: where the tokenizer and configurations of a single file are; None: known by its kind.
+        config: folder of a single file's configurations; None: known by its kind.
         lora, lora_scale, embeddings: a LoRA file merged into the weights, and how much of it; a file of
             learned words for prompts (``addons.py``).
         control, control_kind, control_scale: a ControlNet and what it is shown (``control.py``).
         image: a picture that is part of the prompt (``image.py``).
+        painted: of the embedded prior, whether its network is shown a view of the shape that the prompt names.
         options: switches that trade time for memory (``options.py``).
         memory_check: refuse where ``batch`` cannot fit the device's free memory (``memory.py``).
 
     Raises UserError where nothing is usable, with the reason for each place and the fix.
     """
-    device = torch.device(device)
-    kind = chosen_dtype(dtype, device)
+    device, kind = torch.device(device), chosen_dtype(dtype, torch.device(device))
     text_kind = torch.float32 if torch.device(text_device or device).type == "cpu" else kind
     folder, parts = opened(path, places, (kind, text_kind), config, offline=offline, check=memory_check)
     notes = [*add_files(parts, lora, lora_scale, embeddings), *prediction_type.hints(parts.scheduler, steps)]
     space = space_of(parts, resolution, posterior)
     family = family_of(parts, space.size, guidance)
+    family = family.with_shapes(folder, painted) if isinstance(family, MiniFamily) else family
     cast_vae(parts.vae, vae_dtype, kind, device, overflows=isinstance(family, Sdxl))
     save_memory(options, parts.network, parts.vae)
     family = seeing_together(family, parts.network)
     texts = [parts.text[role] for role in ENCODERS if role in parts.text]
     shown = load_control(control, control_kind, control_scale, space.size, parts.network)
-    resident = [parts.network, *([parts.vae] if parts.vae else []), *([shown.net] if shown else [])]
+    resident = [part for part in (parts.network, parts.vae, shown and shown.net) if part is not None]
     resident += [] if text_device else texts
-    needs = estimate(parts.network, family, space, resident, kind, batch)
-    notes.append(fits(needs, batch, device, memory_check))
+    notes.append(fits(estimate(parts.network, family, space, resident, kind, batch), batch, device, memory_check))
     picture = load_image(image, parts.network)
     for part, place in [*((p, device) for p in resident), *((e, text_device or device) for e in texts)]:
         part.to(place)
     save_time(options, parts.network)
     alpha_bar, timesteps, prediction = prediction_type.schedule(parts.scheduler, steps)
     return Pipeline(
-        unet=parts.network,
-        family=family,
-        space=space,
+        parts.network,
+        family,
+        space,
         alpha_bar=alpha_bar.to(device),
         timesteps=timesteps.to(device),
         prediction=prediction,
         resolution=space.size,
         dtype=kind,
-        vocabulary=frozenset(parts.text["tokenizer"].get_vocab()),
         concepts=words.concepts_of(folder),
         notes=notes,
         control=shown,

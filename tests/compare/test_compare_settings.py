@@ -8,7 +8,7 @@ from dream3d.compare.settings import groups, prompts, read
 from dream3d.errors import UserError
 from dream3d.metrics import judge as judges
 from dream3d.priors.loading.resolve import EMBEDDED
-from dream3d.priors.mini.captions import COLOURS, STYLES
+from dream3d.priors.mini.colours import COLOURS, STYLES
 from dream3d.priors.mini.words import check, concepts_of, normalised
 
 KNOWN = concepts_of(EMBEDDED) or {}

@@ -49,7 +49,7 @@ def network(kind: str) -> nn.Module:
         if kind == "mini":
             unet = MiniUNet(
                 sample_size=16, channels=(16, 16, 16), down_blocks=(1, 1, 1), up_blocks=(1, 1, 1),
-                heads=(0, 1, 1), embedding=32, text_width=TEXT, volume=(4, 4, 4),
+                heads=(0, 1, 1), embedding=32, text_width=TEXT,
             )  # fmt: skip
         else:
             unet = UNet2DConditionModel(
@@ -89,7 +89,7 @@ def answer(prior: Tiny) -> Tensor:
 def test_prior_is_untouched_bit_for_bit(prior: Tiny) -> None:
     before = answer(prior)
     frozen = {k: (p.data_ptr(), p.clone()) for k, p in prior.unet.named_parameters()}
-    student = LoraStudent(prior, generator(0), rate=0.1, warmup=1)
+    student = LoraStudent(prior, generator(0), lr=0.1, warmup=1)
     assert isinstance(prior, Network)
     assert isinstance(student, StudentScore)
     assert torch.equal(answer(prior), before)
@@ -106,7 +106,7 @@ def test_prior_is_untouched_bit_for_bit(prior: Tiny) -> None:
 
 def test_starts_as_the_prior_and_then_differs(prior: Tiny) -> None:
     x, t, text = batch()
-    student = LoraStudent(prior, generator(0), rate=0.01, warmup=1)
+    student = LoraStudent(prior, generator(0), lr=0.01, warmup=1)
     start = student.eps(x, t, text)
     torch.testing.assert_close(start, prior.to_eps(answer(prior), x, t))
     assert not start.requires_grad
@@ -116,7 +116,7 @@ def test_starts_as_the_prior_and_then_differs(prior: Tiny) -> None:
 
 def test_every_trained_tensor_gets_a_gradient(prior: Tiny) -> None:
     x, _, text = batch()
-    student = LoraStudent(prior, generator(0), rate=0.01, warmup=1, camera_dropout=0.0)
+    student = LoraStudent(prior, generator(0), lr=0.01, warmup=1, camera_dropout=0.0)
     before = {k: p.clone() for k, p in student.lora.items()} | {
         k: p.clone() for k, p in student.camera.named_parameters()
     }
@@ -130,7 +130,7 @@ def test_every_trained_tensor_gets_a_gradient(prior: Tiny) -> None:
 def test_learns_the_renders(prior: Tiny) -> None:
     """On one pair of images and one draw of noise the error falls, and keeps falling."""
     x, _, text = batch()
-    student = LoraStudent(prior, generator(0), rank=8, rate=0.02, warmup=5)
+    student = LoraStudent(prior, generator(0), rank=8, lr=0.02, warmup=5)
     losses = [student.train(0.1 * x, text, generator(0)).item() for _ in range(40)]
     assert losses[20] < 0.95 * losses[0]
     assert losses[-1] < 0.85 * losses[0]
@@ -147,7 +147,7 @@ def test_one_pass_a_call_and_k_updates(prior: Tiny) -> None:
 
 def test_camera_reaches_the_student_and_dropout_hides_it(prior: Tiny) -> None:
     x, t, text = batch()
-    student = LoraStudent(prior, generator(0), rate=0.05, warmup=1, camera_dropout=0.0)
+    student = LoraStudent(prior, generator(0), lr=0.05, warmup=1, camera_dropout=0.0)
     student.train(x, text, generator(0))
     other = replace(text, camera=text.camera.flip(0))
     assert (student.eps(x, t, text) - student.eps(x, t, other)).abs().max() > 1e-4
@@ -173,7 +173,7 @@ def test_plain_text_where_there_is_one(prior: Tiny) -> None:
 def test_resume_is_exact(prior: Tiny) -> None:
     """Six updates equal three, save, load into a new student, three: bit for bit."""
     x, t, text = batch()
-    whole = LoraStudent(prior, generator(0), rate=0.01, warmup=5)
+    whole = LoraStudent(prior, generator(0), lr=0.01, warmup=5)
     for step in range(3):
         whole.train(x, text, generator(step))
     file = io.BytesIO()
@@ -181,7 +181,7 @@ def test_resume_is_exact(prior: Tiny) -> None:
     for step in range(3, 6):
         whole.train(x, text, generator(step))
     kind = "mini" if prior.prediction == "v_prediction" else "sd"
-    resumed = LoraStudent(replace(prior, unet=network(kind)), generator(99), rate=0.01, warmup=5)
+    resumed = LoraStudent(replace(prior, unet=network(kind)), generator(99), lr=0.01, warmup=5)
     file.seek(0)
     resumed.load_state_dict(torch.load(file, weights_only=True))
     for step in range(3, 6):
@@ -210,7 +210,7 @@ def test_half_precision_network_keeps_float32_adapters(prior: Tiny) -> None:
         return whole(x_t.bfloat16(), t, embedding.bfloat16(), camera).float()
 
     prior.predict = cast  # type: ignore[method-assign]
-    student = LoraStudent(prior, generator(0), rate=0.01, warmup=1)
+    student = LoraStudent(prior, generator(0), lr=0.01, warmup=1)
     before = student.eps(x, t, text)
     assert torch.isfinite(student.train(x, text, generator(0)))
     assert not torch.equal(student.eps(x, t, text), before)
@@ -219,7 +219,7 @@ def test_half_precision_network_keeps_float32_adapters(prior: Tiny) -> None:
 
 def test_warm_up(prior: Tiny) -> None:
     x, _, text = batch()
-    student = LoraStudent(prior, generator(0), rate=1e-3, warmup=4)
+    student = LoraStudent(prior, generator(0), lr=1e-3, warmup=4)
     rates = []
     for step in range(6):
         student.train(x, text, generator(step))

@@ -2,14 +2,15 @@ import pytest
 import torch
 
 from dream3d.cameras import flatten, orbit, pixel_rays, turntable
-from dream3d.priors.mini.network import SPREAD, MiniUNet, camera_features, gaussian_v, patch_rays
+from dream3d.priors.mini.features import camera_features, gaussian_v, patch_rays
+from dream3d.priors.mini.network import MiniUNet
 
 
 def tiny() -> MiniUNet:
     torch.manual_seed(0)
     unet = MiniUNet(
         sample_size=16, channels=(16, 16, 16), down_blocks=(1, 1, 1), up_blocks=(1, 1, 1), heads=(0, 2, 2),
-        embedding=32, text_width=8, volume=(4, 4, 4),
+        embedding=32, text_width=8,
     )  # fmt: skip
     for p in unet.parameters():
         torch.nn.init.normal_(p, std=0.1)
@@ -28,7 +29,8 @@ def test_it_is_called_and_saved_like_a_diffusers_unet(tmp_path):
     out = unet(x, t, text, class_labels=camera).sample
     assert out.shape == x.shape
     unet.save_pretrained(tmp_path)
-    assert torch.equal(MiniUNet.from_pretrained(tmp_path)(x, t, text, class_labels=camera).sample, out)
+    again = MiniUNet.from_pretrained(tmp_path)(x, t, text, class_labels=camera).sample
+    assert torch.allclose(again, out, atol=0.02 * float(out.abs().max()))  # float16 and int8 on disk
 
 
 @torch.no_grad()
@@ -80,15 +82,24 @@ def test_camera_features_are_periodic_in_azimuth(azimuth):
     assert not torch.allclose(at(azimuth), at(azimuth + torch.pi), atol=0.1)
 
 
-def test_the_gaussian_part_is_the_exact_v_round_the_template():
+def test_the_gaussian_part_is_the_exact_v_around_the_painted_view():
     t = torch.tensor([50.0, 500.0, 950.0])
     angle = ((t + 1) / 1000 + 0.008) / 1.008 * torch.pi / 2
     alpha, sigma = angle.cos()[:, None, None, None], angle.sin()[:, None, None, None]
     painted = torch.rand(3, 4, 16, 16, generator=torch.Generator().manual_seed(0))
     x_t = torch.randn(3, 4, 16, 16, generator=torch.Generator().manual_seed(1))
-    mean, s2 = 2 * painted - 1, SPREAD**2
+    mean, s2 = 2 * painted - 1, 0.3**2
     x0 = mean + alpha * s2 / (alpha**2 * s2 + sigma**2) * (x_t - alpha * mean)  # the Gaussian posterior mean
     eps = (x_t - alpha * x0) / sigma
-    found = gaussian_v(x_t, t, painted, flatten(turntable(3, 0.2, 3.0, 0.7, 16)))
-    assert torch.allclose(found, alpha * eps - sigma * x0, atol=1e-4)
-    assert float(gaussian_v(x_t, t, painted, torch.zeros(3, 17)).abs().max()) == 0
+    assert torch.allclose(gaussian_v(x_t, t, painted, 0.3), alpha * eps - sigma * x0, atol=1e-4)
+    assert float(gaussian_v(x_t, t, 0 * painted, 0.3).abs().max()) == 0
+
+
+@torch.no_grad()
+def test_the_painted_view_matters_and_nothing_painted_is_none():
+    unet, (x, t, text) = tiny(), inputs()
+    camera = flatten(turntable(3, 0.2, 3.0, 0.7, 16))
+    base = unet(x, t, text, class_labels=camera).sample
+    assert torch.equal(unet(x, t, text, class_labels=camera, painted=torch.zeros_like(x)).sample, base)
+    painted = torch.rand(x.shape, generator=torch.Generator().manual_seed(2))
+    assert float((unet(x, t, text, class_labels=camera, painted=painted).sample - base).abs().mean()) > 1e-2

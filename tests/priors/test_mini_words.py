@@ -1,6 +1,6 @@
 import pytest
 
-from dream3d.priors.mini.words import UnknownWord, check, named, nearest
+from dream3d.priors.mini.words import UnknownWord, check, meaning, named, nearest
 
 CONCEPTS = {
     "corgi": [],
@@ -10,21 +10,6 @@ CONCEPTS = {
     "flying saucer": ["ufo"],
     "t-rex": ["dinosaur"],
 }
-VOCABULARY = {
-    "a",
-    "red",
-    "corgi",
-    "dog",
-    "truck",
-    "fire",
-    "flying",
-    "saucer",
-    "ufo",
-    "t-rex",
-    "dinosaur",
-    "low",
-    "poly",
-}
 
 
 def test_known_prompts_pass_in_silence():
@@ -33,15 +18,17 @@ def test_known_prompts_pass_in_silence():
         "A red fire truck.",
         "the UFO",
         "low poly t-rex",
-        "a photo of a dog".replace("photo of a ", ""),
+        "a photo of a dog",
+        "a golden corgi",
     ):
-        assert check(prompt, CONCEPTS, VOCABULARY) == []
+        assert check(prompt, CONCEPTS) == []
 
 
 def test_the_longest_phrase_is_the_concept():
     assert named("a red fire truck", CONCEPTS) == [("fire truck", "fire truck")]
     assert named("a dinosaur", CONCEPTS) == [("dinosaur", "t-rex")]
     assert named("a firetruck and trucks", CONCEPTS) == []
+    assert meaning("a truck beside a fire truck", CONCEPTS).concept == "fire truck"
 
 
 @pytest.mark.parametrize(
@@ -49,20 +36,36 @@ def test_the_longest_phrase_is_the_concept():
 )
 def test_unknown_nouns_are_errors_that_offer_the_nearest(prompt, offer):
     with pytest.raises(UnknownWord, match=f"nearest it knows: .*{offer}") as caught:
-        check(prompt, CONCEPTS, VOCABULARY)
+        check(prompt, CONCEPTS)
     assert isinstance(caught.value, ValueError) and "\n" not in str(caught.value)
 
 
 def test_a_prompt_far_from_all_gets_examples():
     with pytest.raises(UnknownWord, match=r"one of its 6 things \(corgi, dog"):
-        check("zzzzqqq", CONCEPTS, VOCABULARY)
+        check("zzzzqqq", CONCEPTS)
     assert nearest(["zzzzqqq"], CONCEPTS) == []
 
 
 def test_extra_words_are_named_one_by_one():
-    warnings = check("a fluffy red corgi, sleeping", CONCEPTS, VOCABULARY)
+    warnings = check("a fluffy red corgi, sleeping", CONCEPTS)
     assert [w.split("'")[1] for w in warnings] == ["fluffy", "sleeping"]
 
 
 def test_two_things_are_too_many():
-    assert "'dog' may be lost" in check("a fire truck and a dog", CONCEPTS, VOCABULARY)[-1]
+    assert "'dog' will be missing" in check("a fire truck and a dog", CONCEPTS)[-1]
+
+
+def test_plurals_mean_one_thing_and_say_so():
+    meant = meaning("two corgis", CONCEPTS)
+    assert (meant.concept, meant.caption, meant.plural) == ("corgi", "a corgi", True)
+    assert check("two corgis", CONCEPTS) == ["prompt: this prior makes one thing at a time; here one corgi"]
+    assert meaning("a pair of glasses", {"glasses": []}).plural is False
+
+
+def test_colours_materials_and_their_synonyms():
+    assert meaning("a grey corgi", CONCEPTS).caption == "a gray corgi"
+    assert meaning("a gold fire truck", CONCEPTS).colour == "golden"
+    assert meaning("a low poly red dinosaur", CONCEPTS).caption == "a red low poly dinosaur"
+    assert meaning("an orange", {"orange": []}).colour is None  # the fruit
+    assert check("a red corgi", CONCEPTS, takes_colour=["dog"])[0].endswith("'red' has no effect")
+    assert check("a red dog", CONCEPTS, takes_colour=["dog"]) == []

@@ -151,7 +151,7 @@ def flux() -> FluxPipeline:
 
 def mini() -> Mini:
     made = new_mini(WORDS, width=16)
-    made.unet = MiniUNet(channels=(16, 32, 32), embedding=32, text_width=16, volume=(4, 4, 4))
+    made.unet = MiniUNet(channels=(16, 32, 32), embedding=32, text_width=16)
     for parameter in made.unet.parameters():
         if not parameter.detach().abs().sum():  # zero-initialised outputs would make every test pass
             torch.nn.init.normal_(parameter, std=0.1)

@@ -1,24 +1,23 @@
-"""The network of the embedded prior: a small text- and camera-conditioned UNet on RGBA images.
+"""The network of the embedded prior: a small text- and camera-conditioned UNet on RGBA images of 64 to 128 pixels.
 
 It is called like diffusers' ``UNet2DConditionModel`` (sample, timestep, encoder_hidden_states,
 class_labels) and saved like it, so that the adapter which loads Stable Diffusion loads it too.
 ``class_labels`` carries the camera, ``(b, 17)``: the flattened camera-to-world matrix and the
 vertical field of view in radians; all zeros means "no camera given".
 
-Three things make it learn fast for its size (docs/LOG.md has the measurements):
+What makes it learn fast for its size:
 
-* 64x64 RGBA enters through a fixed orthogonal 4x4 space-to-depth, so the widest grid is 16x16.
+* RGBA enters through a fixed orthogonal 4x4 space-to-depth, so the widest grid of 64 pixels is 16x16.
 * The camera enters twice: harmonics of the view direction join text and time in the embedding
   that scales and shifts every block, and every patch sees its own ray (direction, the ray's point
   nearest to the origin), so that "where am I looking" need not be inferred.
-* The text alone makes a coarse coloured volume that is rendered at the camera and shown to the UNet
-  (``template.py``): at high noise the best answer depends on text and camera alone, and a volume
-  learns "this thing, seen from there" from few views. The network predicts what is missing to the exact
-  answer for Gaussian pictures round the template.
+* ``painted``: what the text means from that camera, rendered from a latent shape (``latents.py``, ``painting.py``).
+  The network predicts only the residual to the exact v for Gaussian images around that view: at high noise the
+  best answer depends on text and camera alone. Renderings that condition a 2D denoiser: GeNVS, arXiv 2304.02602.
 """
 
-import math
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -29,61 +28,20 @@ from diffusers.models.unets.unet_2d_condition import UNet2DConditionOutput
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from dream3d.priors.mini.template import PAINTED, Template, summary
+from dream3d.priors.mini import quantized
+from dream3d.priors.mini.features import (
+    CAMERA_SIZE,
+    RAY_FEATURES,
+    SIZES,
+    camera_features,
+    gaussian_v,
+    patch_rays,
+    size_features,
+    summary,
+    time_features,
+)
 
-CAMERA_SIZE = 17
-AZIMUTH_HARMONICS = 6
-ELEVATION_HARMONICS = 3
-RAY_FEATURES = 12
-SPREAD = 0.25  # of pictures round the template, in units of [-1, 1]
-
-
-def time_features(t: Float[Tensor, " b"], width: int) -> Float[Tensor, "b width"]:
-    """Sinusoids of the timestep, arXiv 2006.11239 (periods up to 10,000 steps)."""
-    half = width // 2
-    rate = torch.exp(-math.log(10_000) * torch.arange(half, device=t.device) / half)
-    angle = t[:, None] * rate
-    return torch.cat((angle.cos(), angle.sin()), dim=-1)
-
-
-def camera_features(camera: Float[Tensor, "b 17"]) -> Float[Tensor, "b f"]:
-    """Harmonics of the view direction, the rotation, framing; and a flag, 0 where no camera is given."""
-    given = (camera.abs().sum(dim=-1, keepdim=True) > 0).to(camera.dtype)
-    c2w, fov = camera[:, :16].unflatten(-1, (4, 4)), camera[:, 16:]
-    position = c2w[:, :3, 3]
-    distance = position.norm(dim=-1, keepdim=True).clamp(min=1e-6)
-    x, y, z = (position / distance).unbind(-1)
-    azimuth, elevation = torch.atan2(x, z), torch.asin(y.clamp(-1, 1))
-    k = torch.arange(1, AZIMUTH_HARMONICS + 1, device=camera.device)
-    round_y = azimuth[:, None] * k
-    fade = elevation.cos()[:, None]  # azimuth means less towards the poles
-    up = elevation[:, None] * torch.arange(1, ELEVATION_HARMONICS + 1, device=camera.device)
-    size = 1 / (distance * torch.tan(fov / 2).clamp(min=1e-3))
-    features = torch.cat(
-        (
-            round_y.cos() * fade, round_y.sin() * fade,
-            round_y[:, :3].cos() * up[:, :1].sin(), round_y[:, :3].sin() * up[:, :1].sin(),
-            up.cos(), up.sin(), c2w[:, :3, :3].flatten(1), size, fov, 1 / distance,
-        ),
-        dim=-1,
-    )  # fmt: skip
-    return torch.cat((features * given, given), dim=-1)
-
-
-def patch_rays(camera: Float[Tensor, "b 17"], grid: int) -> Float[Tensor, "b 12 grid grid"]:
-    """What each patch looks at: ray direction d, p = o - (o.d) d, sin(pi p), cos(pi p)."""
-    given = (camera.abs().sum(dim=-1) > 0).to(camera.dtype)[:, None, None, None]
-    c2w, fov = camera[:, :16].unflatten(-1, (4, 4)), camera[:, 16]
-    centre = (torch.arange(grid, device=camera.device) + 0.5) / grid * 2 - 1
-    tan = torch.tan(fov / 2)[:, None, None]
-    x = centre[None, None, :] * tan * torch.ones_like(centre)[None, :, None]
-    y = -centre[None, :, None] * tan * torch.ones_like(centre)[None, None, :]
-    local = torch.stack((x, y, -torch.ones_like(x)), dim=1)
-    direction = F.normalize(torch.einsum("bij,bjhw->bihw", c2w[:, :3, :3], local), dim=1)
-    origin = c2w[:, :3, 3, None, None]
-    nearest = origin - (origin * direction).sum(1, keepdim=True) * direction
-    angle = math.pi * nearest
-    return given * torch.cat((direction, nearest, angle.sin(), angle.cos()), dim=1)
+WEIGHTS = "diffusion_pytorch_model.safetensors"
 
 
 def channels_last(network: nn.Module) -> nn.Module:
@@ -92,24 +50,6 @@ def channels_last(network: nn.Module) -> nn.Module:
         if isinstance(module, nn.Conv2d):
             module.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     return network
-
-
-def gaussian_v(
-    x_t: Float[Tensor, "b 4 h w"],
-    t: Float[Tensor, " b"],
-    painted: Float[Tensor, "b 4 p p"],
-    camera: Float[Tensor, "b 17"],
-) -> Float[Tensor, "b 4 h w"]:
-    """The exact v if pictures were N(m, s^2 I) round the template m; the network only adds what is missing.
-
-    With the cosine schedule, ``v = sigma (alpha (1 - s^2) x_t - m) / (alpha^2 s^2 + sigma^2)``.
-    At high noise this is the template itself, at low noise x_t; without a camera it is left out.
-    """
-    angle = ((t + 1) / 1000 + 0.008) / 1.008 * (math.pi / 2)
-    alpha, sigma = angle.cos().clamp(min=0)[:, None, None, None], angle.sin()[:, None, None, None]
-    mean = 2 * F.interpolate(painted.float(), size=x_t.shape[-2:], mode="bilinear") - 1
-    v = sigma * (alpha * (1 - SPREAD**2) * x_t.float() - mean) / (alpha.square() * SPREAD**2 + sigma.square())
-    return v * (camera.abs().sum(dim=1) > 0).to(v.dtype)[:, None, None, None]
 
 
 class ResBlock(nn.Module):
@@ -186,7 +126,7 @@ class MiniUNet(ModelMixin, ConfigMixin):
         heads: attention heads per level (0: none).
         embedding: width of the conditioning embedding.
         text_width: width of the text encoder's hidden states.
-        volume: channels of the template's volume at its 4, 8 and 16 cells a side.
+        spread: standard deviation of images around the painted view, in units of [-1, 1] (``gaussian_v``).
     """
 
     @register_to_config
@@ -195,21 +135,20 @@ class MiniUNet(ModelMixin, ConfigMixin):
         sample_size: int = 64,
         in_channels: int = 4,
         patch: int = 4,
-        channels: Sequence[int] = (128, 256, 256),
-        down_blocks: Sequence[int] = (1, 2, 2),
-        up_blocks: Sequence[int] = (2, 3, 1),
+        channels: Sequence[int] = (96, 160, 224),
+        down_blocks: Sequence[int] = (1, 1, 1),
+        up_blocks: Sequence[int] = (2, 2, 1),
         heads: Sequence[int] = (0, 4, 4),
         embedding: int = 512,
         text_width: int = 256,
-        volume: Sequence[int] = (48, 32, 16),
+        spread: float = 0.1,
     ) -> None:
         super().__init__()
         c1, c2, c3 = channels
         pixels = in_channels * patch * patch
         camera_width = camera_features(torch.zeros(1, CAMERA_SIZE)).shape[1]
-        self.template = Template(text_width, volume)
-        self.conv_in = nn.Conv2d(pixels + RAY_FEATURES + 4 * PAINTED, c1, 3, padding=1)
-        self.embed_in = nn.Linear(128 + 2 * text_width + camera_width, embedding)
+        self.conv_in = nn.Conv2d(2 * pixels + RAY_FEATURES, c1, 3, padding=1)
+        self.embed_in = nn.Linear(128 + 2 * text_width + camera_width + SIZES, embedding)
         self.embed_mid = nn.ModuleList(nn.Linear(embedding, embedding) for _ in range(2))
 
         def level(i: int, blocks: int) -> Level:
@@ -225,27 +164,35 @@ class MiniUNet(ModelMixin, ConfigMixin):
         nn.init.zeros_(self.conv_out.weight)
         nn.init.zeros_(self.conv_out.bias)  # pyright: ignore[reportArgumentType]
 
+    def save_pretrained(self, folder: str | Path) -> None:
+        """config.json and the weights as int8 (``quantized.py``), in diffusers' layout."""
+        self.save_config(folder)
+        quantized.save(self.state_dict(), Path(folder) / WEIGHTS)
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        folder: str | Path,
+        torch_dtype: torch.dtype = torch.float32,
+        variant: str | None = None,
+        local_files_only: bool = True,
+    ) -> "MiniUNet":
+        """The network of a folder, in ``torch_dtype``. There are no variants, and nothing is fetched."""
+        config: Any = cls.load_config(folder, local_files_only=True)
+        network: Any = cls.from_config(config)
+        network.load_state_dict(quantized.load(Path(folder) / WEIGHTS, torch_dtype))
+        return network.to(torch_dtype)
+
     def condition(
-        self, t: Float[Tensor, " b"], text: Float[Tensor, "b l e"], camera: Float[Tensor, "b 17"]
+        self, t: Float[Tensor, " b"], text: Float[Tensor, "b l e"], camera: Float[Tensor, "b 17"], size: int
     ) -> Float[Tensor, "b f"]:
-        """Time, text and camera, mixed by an MLP."""
-        parts = (time_features(t, 128), summary(text), camera_features(camera))
+        """Time, text, camera and image size, mixed by an MLP."""
+        seen = camera_features(camera)
+        parts = (time_features(t, 128), summary(text), seen, size_features(size, seen))
         emb = self.embed_in(torch.cat(parts, dim=-1).to(self.embed_in.weight.dtype))
         for layer in self.embed_mid:
             emb = emb + layer(F.silu(emb))
         return F.silu(emb)
-
-    def paint(self, text: Float[Tensor, "b l e"], camera: Float[Tensor, "b 17"]) -> Float[Tensor, "b 5 p p"]:
-        """The template at the camera, at twice the patch grid; zeros where no camera is given."""
-        config: Any = self.config
-        size = 2 * config.sample_size // config.patch
-        # Views of one prompt share its volume (rows are equal in runs).
-        new = torch.ones(len(text), dtype=torch.bool, device=text.device)
-        new[1:] = (text[1:] != text[:-1]).flatten(1).any(dim=1)
-        volume, inverse = self.template(text[new]), new.cumsum(0) - 1
-        rays = patch_rays(camera.float(), size)
-        painted = self.template.render(volume, inverse, rays[:, :3], camera.float())
-        return painted * (camera.abs().sum(dim=1) > 0).to(painted.dtype)[:, None, None, None]
 
     def forward(
         self,
@@ -253,24 +200,25 @@ class MiniUNet(ModelMixin, ConfigMixin):
         timestep: Tensor,
         encoder_hidden_states: Float[Tensor, "b l e"],
         class_labels: Float[Tensor, "b 17"] | None = None,
-        painted: Float[Tensor, "b 5 p p"] | None = None,
+        painted: Float[Tensor, "b 4 h w"] | None = None,
         return_dict: bool = True,
     ) -> UNet2DConditionOutput | tuple[Tensor]:
         """v-prediction for ``sample`` at ``timestep`` (scalar or (b,)), shaped like ``sample``.
 
-        ``painted`` is what ``paint`` returns for the same text and camera, where it is known already.
+        ``painted``: premultiplied RGBA in [0, 1]; all zeros (or None) where nothing is painted.
         """
         b = sample.shape[0]
         t = torch.as_tensor(timestep, device=sample.device).float().expand(b)
         camera = sample.new_zeros(b, CAMERA_SIZE, dtype=torch.float32) if class_labels is None else class_labels
         camera = camera.float()
-        emb = self.condition(t, encoder_hidden_states, camera)
+        emb = self.condition(t, encoder_hidden_states, camera, sample.shape[-1])
         if painted is None:
-            painted = self.paint(encoder_hidden_states, camera)
-        patch: int = self.config.patch  # pyright: ignore[reportAttributeAccessIssue]
+            painted = torch.zeros_like(sample)
+        config: Any = self.config
+        patch: int = config.patch
         x = F.pixel_unshuffle(sample, patch)
         rays = patch_rays(camera, x.shape[-1]).to(x.dtype)
-        x = torch.cat((x, rays, F.pixel_unshuffle(painted, 2).to(x.dtype)), dim=1)
+        x = torch.cat((x, rays, F.pixel_unshuffle(painted, patch).to(x.dtype)), dim=1)
         x = self.conv_in(x.to(memory_format=torch.channels_last))
         text = encoder_hidden_states.to(emb.dtype)
         fine = self.encoder[0](x, emb, text)
@@ -282,5 +230,5 @@ class MiniUNet(ModelMixin, ConfigMixin):
         x = F.interpolate(self.grow[0](x), scale_factor=2.0, mode="nearest") + self.join[0](fine)
         x = self.decoder[0](x, emb, text)
         v = F.pixel_shuffle(self.conv_out(F.silu(self.norm_out(x))), patch)
-        v = v + gaussian_v(sample, t, painted[:, :4], camera).to(v.dtype)
+        v = v + gaussian_v(sample, t, painted, config.spread).to(v.dtype)
         return UNet2DConditionOutput(sample=v) if return_dict else (v,)

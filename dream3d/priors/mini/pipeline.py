@@ -98,7 +98,7 @@ def widen(mini: Mini, words: list[str]) -> Mini:
 
 def save_mini(mini: Mini, folder: Path) -> None:
     """Write the diffusers layout, weights in float16."""
-    mini.unet.half().save_pretrained(folder / "unet")
+    mini.unet.save_pretrained(folder / "unet")
     mini.text_encoder.half().save_pretrained(folder / "text_encoder")
     for part in ("unet", "text_encoder"):
         forget_origin(folder / part / "config.json")

@@ -1,0 +1,44 @@
+import pytest
+import torch
+from test_mini_latents import LATENT, Ball
+
+from dream3d.cameras import flatten, turntable
+from dream3d.priors.mini.latents import Latents
+from dream3d.priors.mini.painting import AMBIENT, LIGHT, Painter, ShadedSurface
+from dream3d.types import Mesh
+
+
+@pytest.fixture
+def painter(tmp_path):
+    latents = Latents(tmp_path / "none.npz", Ball())
+    latents.extra["ball"] = LATENT
+    return Painter(latents)
+
+
+def cameras(n=4):
+    return flatten(turntable(n, 0.3, 3.0, 0.7, 32))
+
+
+def test_a_flat_side_has_its_albedo_times_the_shade():
+    corners = torch.tensor([[-1.0, -1, 0], [1, -1, 0], [1, 1, 0], [-1, 1, 0]]) * 0.5
+    colour = torch.tensor([0.2, 0.6, 0.9])
+    mesh = Mesh(corners, torch.tensor([[0, 1, 2], [0, 2, 3]]), colours=colour.expand(4, 3))
+    front = ShadedSurface(mesh).view(flatten(turntable(1, 0.0, 3.0, 0.7, 32))[0], 32)
+    shade = AMBIENT + (1 - AMBIENT) * float(LIGHT[2])
+    assert torch.allclose(front[:3, 16, 16], shade * colour, atol=1e-5) and float(front[3, 16, 16]) == 1
+    assert float(front[:, 0, 0].abs().max()) == 0
+
+
+def test_the_outline_of_a_ball_has_its_area(painter):
+    view = painter.paint([painter.number("ball", None)], cameras(1), 64)
+    half = 64 / 2 / torch.tan(torch.tensor(0.35)) * 0.5 / (3.0**2 - 0.25) ** 0.5  # silhouette radius in pixels
+    assert float(view[0, 3].sum()) == pytest.approx(float(torch.pi * half**2), rel=0.02)
+
+
+def test_numbers_cameras_and_colours(painter):
+    plain, green = painter.number("ball", None), painter.number("ball", (0.0, 1.0, 0.0))
+    assert (plain, green, painter.number("ball", None)) == (1, 2, 1)
+    views = painter.paint([plain, green, 0, plain], torch.cat((cameras(3), torch.zeros(1, 17))), 32)
+    assert float(views[2:].abs().max()) == 0
+    assert float(views[0, 1].max()) == 0 < float(views[1, 1].max())
+    assert torch.equal(painter.paint([plain], cameras(3)[:1], 32)[0], views[0])
