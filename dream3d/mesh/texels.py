@@ -7,6 +7,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 MARGIN = 1.0  # texels: centres so near outside of a triangle are bilinear neighbours of points inside
+CERTAIN = 1.05  # triangles in the unit square of so much area together must overlap
 
 
 class Texels(NamedTuple):
@@ -49,6 +50,10 @@ def rasterise(uv: Float[Tensor, "v 2"], faces: Int[Tensor, "f 3"], size: int) ->
 def doubled(uv: Float[Tensor, "v 2"], faces: Int[Tensor, "f 3"], size: int) -> float:
     """The share of the texels inside triangles that are inside more than one: mirrored or tiled uv."""
     corner = torch.stack((uv[:, 0] * size, (1 - uv[:, 1]) * size), dim=-1)[faces].double()
+    a, b, c = corner.unbind(1)
+    fill = float(_cross(b - a, c - a).abs().sum()) / 2 / size**2
+    if fill > CERTAIN:  # each texel would be listed so many times
+        return 1 - 1 / fill
     face, pixel = _candidates(corner, size)
     _, margin = _barycentric(corner[face], pixel.double() + 0.5)
     pixel = pixel[margin > 1e-6]

@@ -3,12 +3,15 @@
 import numpy as np
 import torch
 import xatlas
+from jaxtyping import Float, Int
+from torch import Tensor
 
 from dream3d.mesh.texels import doubled
 from dream3d.types import Mesh
 
 DOUBLED = 0.01
 """Share of the texels that may belong to two places of the surface, before uv are made anew."""
+KINDS = (np.int64, np.int64, np.float32)
 
 
 def atlas_of(mesh: Mesh, *, size: int, padding: int) -> Mesh:
@@ -34,19 +37,26 @@ def unwrap(mesh: Mesh, *, size: int, padding: int) -> Mesh:
         raise ValueError(f"mesh.size, mesh.padding: got {size}, {padding}; expected size >= 16 and padding >= 0")
     if len(mesh.faces) == 0:
         raise ValueError("unwrap: got a mesh without faces, expected at least 1")
+    source, faces, uv = flattened(mesh, size=size, padding=padding)
+    return Mesh(
+        vertices=mesh.vertices[source],
+        faces=faces,
+        colours=None if mesh.colours is None else mesh.colours[source],
+        normals=None if mesh.normals is None else mesh.normals[source],
+        uv=uv,
+        placement=mesh.placement,
+    )
+
+
+def flattened(
+    mesh: Mesh, *, size: int, padding: int
+) -> tuple[Int[Tensor, " n"], Int[Tensor, "f 3"], Float[Tensor, "n 2"]]:
+    """Charts of the mesh: which vertex each new one is a copy of, the faces of the new ones, and their uv."""
     atlas = xatlas.Atlas()
     normals = None if mesh.normals is None else mesh.normals.float().numpy()
     atlas.add_mesh(mesh.vertices.float().numpy(), mesh.faces.numpy().astype(np.uint32), normals)
     pack = xatlas.PackOptions()
     pack.resolution, pack.padding, pack.bilinear = size, padding, True
     atlas.generate(xatlas.ChartOptions(), pack)
-    origin, faces, uv = atlas[0]
-    source = torch.from_numpy(origin.astype(np.int64))
-    return Mesh(
-        vertices=mesh.vertices[source],
-        faces=torch.from_numpy(faces.astype(np.int64)),
-        colours=None if mesh.colours is None else mesh.colours[source],
-        normals=None if mesh.normals is None else mesh.normals[source],
-        uv=torch.from_numpy(uv.astype(np.float32)),
-        placement=mesh.placement,
-    )
+    origin, faces, uv = (torch.from_numpy(array.astype(kind)) for array, kind in zip(atlas[0], KINDS, strict=True))
+    return origin, faces, uv

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from dream3d.cameras import unflatten
 from dream3d.errors import UserError
-from dream3d.mesh.reading import load_mesh
+from dream3d.mesh.reading import load_folder, load_textured
 from dream3d.render.reference import Reference
 from dream3d.types import Conditioning, Image, Mesh, NoisePrediction
 
@@ -75,13 +75,14 @@ def diffusers_cosine(steps: int = 1000) -> Float[Tensor, " T"]:
 
 
 def load(*, path: str, resolution: int = 64) -> Renders:
-    """The prior over one mesh file, or all GLB, OBJ and PLY files of a folder (fitted into the unit ball)."""
+    """The prior over one mesh file, or all of a folder (fitted into the unit ball)."""
     place = Path(path).expanduser()
     if resolution < 8:
         raise UserError(f"prior.resolution: got {resolution}, expected at least 8 pixels")
-    files = [place]
     if place.is_dir():
-        files = sorted(f for f in place.rglob("*") if f.suffix.lower() in {".glb", ".obj", ".ply"})
-    if not files or not files[0].is_file():
-        raise UserError(f"prior.path: got '{path}', expected a mesh file or a folder of .glb, .obj, .ply files")
-    return Renders([load_mesh(file) for file in files], diffusers_cosine(), resolution)
+        meshes = list(load_folder(place, load_textured).values())
+    elif place.is_file():
+        meshes = [load_textured(place)]
+    else:
+        raise UserError(f"prior.path: got '{path}', expected a mesh file or a folder of them; check the path")
+    return Renders(meshes, diffusers_cosine(), resolution)

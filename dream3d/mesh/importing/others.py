@@ -1,0 +1,41 @@
+"""PLY, STL and OFF to parts, by trimesh's readers."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import trimesh
+from PIL import Image
+from trimesh.visual import ColorVisuals, TextureVisuals
+
+from dream3d.mesh.importing.scene import Part, Picture
+
+
+def read_other(file: Path) -> Iterator[Part]:
+    """The parts of a file that trimesh reads; vertices at one place are joined in an STL, which has no others."""
+    loaded: Any = trimesh.load(file, process=False)
+    shapes = loaded.dump() if isinstance(loaded, trimesh.Scene) else [loaded]
+    for shape in shapes:
+        if isinstance(shape, trimesh.Trimesh) and len(shape.faces):
+            yield part_of(shape, joined=file.suffix.lower() == ".stl")
+
+
+def part_of(shape: trimesh.Trimesh, joined: bool) -> Part:
+    """A trimesh with its colours as sRGB values."""
+    visual: Any = shape.visual
+    faces, vertices = np.asarray(shape.faces, np.int64), np.asarray(shape.vertices, np.float64)
+    if isinstance(visual, TextureVisuals) and visual.uv is not None:
+        uv = np.asarray(visual.uv, np.float64)
+        image = getattr(visual.material, "image", None)
+        picture = Picture(np.asarray(image.convert("RGBA"))) if isinstance(image, Image.Image) else None
+        return Part(vertices, faces, uv=uv[:, :2], picture=picture)
+    if isinstance(visual, ColorVisuals) and visual.kind == "face":
+        colours = np.repeat(np.asarray(visual.face_colors)[:, :3] / 255, 3, axis=0)
+        return Part(vertices[faces.reshape(-1)], np.arange(faces.size).reshape(-1, 3), colours=colours)
+    if isinstance(visual, ColorVisuals) and visual.kind == "vertex":
+        return Part(vertices, faces, colours=np.asarray(visual.vertex_colors)[:, :3] / 255)
+    if joined:
+        vertices, inverse = np.unique(vertices, axis=0, return_inverse=True)
+        faces = inverse.reshape(-1)[faces]
+    return Part(vertices, faces)
