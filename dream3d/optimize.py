@@ -21,7 +21,9 @@ from dream3d.types import Camera, Conditioning, Distilled, Render, Schedule, Sco
 
 @runtime_checkable
 class Student(Protocol):
-    """The score model that VSD trains along (``priors/lora.py``)."""
+    """The score model that VSD trains along (``priors/lora.py``), after the field's update or ``first``."""
+
+    first: bool
 
     def train(self, x: Tensor, text: Conditioning, generator: Generator) -> Tensor: ...
     def state_dict(self) -> dict[str, Any]: ...
@@ -101,6 +103,7 @@ def optimize(setup: Setup, begin: int, end: int) -> Iterator[Step]:
             text = replace(text, control=shown.repeat_interleave(setup.noise_samples, dim=0))
         t = setup.time(step, len(x), len(setup.prior.alpha_bar), draw("time")).to(setup.device)
         noise = torch.randn(x.shape, generator=draw("noise")).to(x)
+        learned = student_turn(setup.student, x, text, draw, first=True)
         distilled = at_step(setup.loss, step)(setup.prior, x, t, noise, text)
 
         losses = {name: r.weight(step) * r.loss(render) for name, r in setup.regularisers.items() if r.weight(step)}
@@ -111,10 +114,18 @@ def optimize(setup: Setup, begin: int, end: int) -> Iterator[Step]:
         check_finite(norm, step, t, camera)
         set_lr(optimizer, setup.lr(step))
         optimizer.step()
-        if setup.student is not None:
-            losses["student"] = setup.student.train(x.detach(), text, draw("student"))
+        losses |= learned or student_turn(setup.student, x, text, draw, first=False)
         alpha = render.image.alpha.detach().mean()
         yield Step(step, t, distilled.loss.detach(), norm, alpha, {k: v.detach() for k, v in losses.items()})
+
+
+def student_turn(
+    student: Student | None, x: Tensor, text: Conditioning, draw: Callable[[str], Generator], *, first: bool
+) -> dict[str, Tensor]:
+    """Train the student, if there is one and it is its turn: before the field (``first``) or after it."""
+    if student is None or student.first != first:
+        return {}
+    return {"student": student.train(x.detach(), text, draw("student"))}
 
 
 def at_step(loss: Callable[..., Distilled], step: int) -> Callable[..., Distilled]:

@@ -96,3 +96,32 @@ def test_a_gradient_that_is_no_number_names_step_t_and_camera(setup: Setup) -> N
 def test_repeated_cameras_follow_repeat_interleave() -> None:
     camera = Orbit().sample(2, 8, generator(0, 0, "camera"))
     assert torch.equal(repeated(camera, 3).c2w, camera.c2w.repeat_interleave(3, dim=0))
+
+
+@pytest.mark.parametrize("first", [False, True])
+def test_a_student_learns_after_the_field_or_first(setup: Setup, first: bool) -> None:
+    """L2-VSD's order: the loss of a step meets a student that has seen the step's renders."""
+    order = []
+
+    class Recorder:
+        def __init__(self) -> None:
+            self.first = first
+
+        def train(self, x, text, generator):
+            order.append(("student", x.detach().clone()))
+            return x.new_tensor(0.5)
+
+        def state_dict(self):
+            return {}
+
+        def load_state_dict(self, state):
+            return None
+
+    def loss(prior, x, t, noise, text):
+        order.append(("loss", x.detach().clone()))
+        return Distilled(x.sum() * 0 + 1, torch.zeros_like(x))
+
+    (step,) = optimize(dataclasses.replace(setup, student=Recorder(), loss=loss), 0, 1)
+    assert [name for name, _ in order] == (["student", "loss"] if first else ["loss", "student"])
+    assert torch.equal(order[0][1], order[1][1])
+    assert float(step.losses["student"]) == 0.5

@@ -32,10 +32,10 @@ def asd(
         grad = w(t) (eps_hat(x_t; y, t) - eps(x_u; y, u)),
         u = t + floor(r shift (t - t_min T)),    r uniform on [0, 1),
 
-    the same noise in both. r is drawn from ``noise`` (``noise.row_generators``).
+    the same noise in both. r is drawn from ``noise`` (``timesteps.row_generators``).
     """
     abar = prior.alpha_bar
-    r = torch.stack([torch.rand((), generator=g) for g in row_generators(noise)]).to(t.device)
+    r = torch.stack([torch.rand((), generator=g) for g in row_generators(noise, t)]).to(t.device)
     u = (t + (r * shift * (t - int(t_min * len(abar))).clamp(min=0)).long()).clamp(max=len(abar) - 1)
     eps_hat = guided_eps(prior, q_sample(x, t, noise, abar), t, text, scale)
     reference = prior.eps(q_sample(x, u, noise, abar), u, alone(text, text.cond)).cond

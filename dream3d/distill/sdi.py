@@ -33,7 +33,7 @@ def sdi(
         grad = w(t) (x - x0_hat(x_t)),    x_t = alpha_t x + sigma_t invert(x, t),
 
     with x0_hat at ``scale`` and the inversion at ``inversion_scale``. ``noise`` only seeds the
-    inversion's own randomness (``noise.row_generators``).
+    inversion's own randomness (``timesteps.row_generators``).
     """
     found = invert(prior, x, t, noise, text, scale=inversion_scale, steps=inversion_steps, eta=eta)
     x_t = q_sample(x, t, found, prior.alpha_bar)
@@ -55,7 +55,7 @@ def invert(
     """The noise that DDIM inversion finds in x: levels 0, T/steps, 2 T/steps ... below t, then t + a random
     part of T/steps; every step adds ``eta`` of DDPM's posterior deviation. Each image has its own t."""
     abar, last = prior.alpha_bar, len(prior.alpha_bar) - 1
-    gap, generators = len(abar) / steps, row_generators(noise)
+    gap, generators = len(abar) / steps, row_generators(noise, t)
     shift = torch.stack([torch.rand((), generator=g) for g in generators]).to(t.device)
     end = (t + (gap * shift).long()).clamp(max=last)
     passes = max(1, math.ceil(int(t.max()) / gap))

@@ -10,14 +10,16 @@ from torch import Generator, Tensor
 from dream3d.types import Schedule
 
 
-def row_generators(noise: Float[Tensor, "b *d"]) -> list[Generator]:
-    """One CPU Generator an image, seeded by the SHA-256 of the bytes of that image's noise.
+def row_generators(noise: Float[Tensor, "b *d"], t: Int[Tensor, " b"]) -> list[Generator]:
+    """One CPU Generator an image, seeded by the SHA-256 of the bytes of that image's noise and its t.
 
     Losses that need more randomness than ``noise`` draw it here and so stay pure functions: the same
-    noise gives the same bits, whatever else is in the batch. On a GPU this waits for the device.
+    noise at the same t gives the same bits, whatever else is in the batch; noise that is held for a whole
+    run still gives new bits with every t. On a GPU this waits for the device.
     """
     rows = noise.detach().cpu().contiguous().view(len(noise), -1).view(torch.uint8).numpy()
-    digests = (hashlib.sha256(row.tobytes()).digest() for row in rows)
+    pairs = zip(rows, t.tolist(), strict=True)
+    digests = (hashlib.sha256(row.tobytes() + f"/{level}".encode()).digest() for row, level in pairs)
     return [Generator().manual_seed(int.from_bytes(d[:8], "little") >> 1) for d in digests]
 
 

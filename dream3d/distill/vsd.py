@@ -1,6 +1,7 @@
 """Variational score distillation: ProlificDreamer, arXiv 2305.16213."""
 
 import math
+from dataclasses import replace
 from typing import Protocol, runtime_checkable
 
 from jaxtyping import Float, Int
@@ -32,6 +33,7 @@ def vsd(
     student: StudentScore,
     scale: float,
     weight: Weight,
+    student_scale: float = 1.0,
     clip: float = math.inf,
 ) -> Distilled:
     """VSD, arXiv 2305.16213:
@@ -40,8 +42,16 @@ def vsd(
 
     SDS with the noise replaced by its prediction from the particles' own distribution: 0 where that
     equals the prior's, SDS where that is the point x itself. ``clip`` is that of ``sds``.
+
+    ``student_scale`` guides the student by the camera c, from hidden (0) to given (1, VSD). Less than 1 is ESD,
+    arXiv 2401.00909: what does not depend on the camera is the score of all views together, whose entropy is then
+    rewarded, against one face on every side. It takes a second call of the student.
     """
     x_t = q_sample(x, t, noise, prior.alpha_bar)
     eps_hat = guided_eps(prior, x_t, t, text, scale)
-    grad = weigh(eps_hat - student.eps(x_t, t, text), weight, prior.alpha_bar, t)
+    eps_student = student.eps(x_t, t, text)
+    if student_scale != 1:
+        hidden = student.eps(x_t, t, replace(text, camera=None))
+        eps_student = hidden + student_scale * (eps_student - hidden)
+    grad = weigh(eps_hat - eps_student, weight, prior.alpha_bar, t)
     return distilled(x, grad.clamp(-clip, clip))

@@ -35,3 +35,17 @@ def alpha_sigma_squared(alpha_bar: Float[Tensor, " b"]) -> Float[Tensor, " b"]:
 def noise_to_signal(alpha_bar: Float[Tensor, " b"], factor: float = 1.0) -> Float[Tensor, " b"]:
     """``factor sqrt((1 - alpha_bar) / alpha_bar)``, bounded by 100 factor: ISM's (arXiv 2311.11284)."""
     return factor * ((1 - alpha_bar) / alpha_bar.clamp(min=1e-4)).sqrt()
+
+
+def signal(alpha_bar: Float[Tensor, " b"]) -> Float[Tensor, " b"]:
+    """``sqrt(alpha_bar)``: PlacidDreamer's (arXiv 2407.13976)."""
+    return alpha_bar.sqrt()
+
+
+def flow(alpha_bar: Float[Tensor, " b"]) -> Float[Tensor, " b"]:
+    """``(alpha + sigma) / alpha``, bounded by 101: with it SDS is RFDS (arXiv 2406.03293).
+
+    The residual ``v - (noise - x)`` of a rectified flow's velocity is ``(eps_hat - noise) / (1 - s)``, where
+    ``s = sigma / (alpha + sigma)`` is the flow's time at the same ratio of noise to signal.
+    """
+    return 1 + noise_to_signal(alpha_bar)

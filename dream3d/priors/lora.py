@@ -71,6 +71,8 @@ class LoraStudent:
         target: what the loss compares, "epsilon" or "v_prediction" (arXiv 2202.00512).
         camera_dropout: probability that an image's camera is hidden (set to zeros).
         updates: optimiser steps per call of ``train``.
+        first: whether the loop trains the student on a step's renders before the field's update, as in L2-VSD
+            (arXiv 2507.09748), not after it, as in ProlificDreamer.
 
     Raises ValueError where no layer matches, or for another target.
     """
@@ -87,10 +89,11 @@ class LoraStudent:
         target: str = "epsilon",
         camera_dropout: float = 0.1,
         updates: int = 1,
+        first: bool = False,
     ) -> None:
         if target not in ("epsilon", "v_prediction"):
             raise ValueError(f"student.target: got '{target}', expected epsilon or v_prediction; choose one")
-        self.prior, self.target, self.updates = prior, target, updates
+        self.prior, self.target, self.updates, self.first = prior, target, updates, first
         self.lr, self.warmup, self.camera_dropout = lr, warmup, camera_dropout
         self.step = 0
         prior.unet.requires_grad_(False)

@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -152,10 +153,12 @@ def test_yaml_says_all_there_is(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_one_small_file_with_its_paper_and_its_test(name: str) -> None:
-    source = (ROOT / f"dream3d/distill/{name}.py").read_text()
-    assert "arXiv" in source
+    module = instantiate(config(name).loss).func.__module__
+    source = (ROOT / f"{module.replace('.', '/')}.py").read_text()
+    paper = re.findall(r"\d{4}\.\d{5}", (ROOT / f"conf/distill/{name}.yaml").read_text().splitlines()[0])
+    assert all(number in source + (ROOT / "dream3d/distill/weight.py").read_text() for number in paper)
     assert len(source.splitlines()) <= 80
-    assert (Path(__file__).parent / f"test_{name}.py").exists()
+    assert (Path(__file__).parent / f"test_{module.split('.')[-1]}.py").exists()
 
 
 def test_sds_is_readable_at_a_glance() -> None:

@@ -61,6 +61,14 @@ def test_time_rejects_what_is_no_range(low_high) -> None:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
 def test_row_generators_depend_on_their_row_alone(dtype) -> None:
     noise = torch.randn(4, 3, 2, generator=torch.Generator().manual_seed(0)).to(dtype)
-    draws = [torch.rand((), generator=g).item() for g in row_generators(noise)]
+    t = torch.tensor([5, 5, 7, 9])
+    draws = [torch.rand((), generator=g).item() for g in row_generators(noise, t)]
     assert len(set(draws)) == 4
-    assert [torch.rand((), generator=row_generators(noise[i : i + 1])[0]).item() for i in range(4)] == draws
+    rows = (slice(i, i + 1) for i in range(4))
+    assert [torch.rand((), generator=row_generators(noise[row], t[row])[0]).item() for row in rows] == draws
+
+
+def test_row_generators_depend_on_t() -> None:
+    noise = torch.ones(3, 2)
+    draws = [torch.rand((), generator=g).item() for g in row_generators(noise, torch.tensor([5, 6, 5]))]
+    assert draws[0] == draws[2] != draws[1]

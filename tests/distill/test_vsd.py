@@ -1,5 +1,9 @@
+from dataclasses import dataclass, replace
+
 import numpy as np
+import pytest
 import torch
+from gaussian_world import GaussianStudent
 
 from dream3d.distill.sds import sds
 from dream3d.distill.vsd import vsd
@@ -45,3 +49,33 @@ def test_second_implementation(world, student) -> None:
         prior_score = null + 7.5 * (score(text.cond[i], 0.5) - null)
         want = -(1 - a2) * np.sqrt(1 - a2) * (prior_score - score(student.mean, student.std))
         np.testing.assert_allclose(got[i], want, rtol=1e-9)
+
+
+@dataclass
+class SeesCameras:
+    """A student with one Gaussian for views whose camera it is told, another for all views together."""
+
+    told: GaussianStudent
+    hidden: GaussianStudent
+    calls: int = 0
+
+    def eps(self, x_t, t, text):
+        self.calls += 1
+        return (self.hidden if text.camera is None else self.told).eps(x_t, t, text)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+def test_entropic_expected_gradient(world, student, close, t, share) -> None:
+    """ESD, 20,000 noise_samples: the student is a mix of the one told the camera and the one it is hidden from."""
+    seeing = SeesCameras(student, GaussianStudent(student.alpha_bar, torch.full((4,), -0.8, dtype=torch.float64), 1.2))
+
+    def loss(prior, x, t, noise, text):
+        text = replace(text, camera=torch.ones(len(x), 17))
+        return vsd(prior, x, t, noise, text, student=seeing, scale=7.5, weight=sigma_squared, student_scale=share)
+
+    got = world.mean_gradient(loss, t)
+    assert seeing.calls == (1 if share == 1 else 2)
+    told, hidden = (world.expected_eps(t, s.mean, s.std) for s in (seeing.told, seeing.hidden))
+    _, sigma = world.levels(t)
+    want = world.expected_eps(t, world.guided_mean(7.5)) - share * told - (1 - share) * hidden
+    assert close(got, sigma**2 * want)
