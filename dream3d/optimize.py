@@ -50,6 +50,7 @@ class Setup:
     camera: Orbit
     loss: Callable[..., Distilled]
     time: Callable[..., Tensor]
+    noise: Callable[[Tensor, Render, Camera, Generator], Tensor]  # like x, render, camera, generator
     noise_samples: int
     student: Student | None
     backgrounds: Sequence[nn.Module]
@@ -102,7 +103,7 @@ def optimize(setup: Setup, begin: int, end: int) -> Iterator[Step]:
         if setup.condition is not None and (shown := setup.condition(render, camera)) is not None:
             text = replace(text, control=shown.repeat_interleave(setup.noise_samples, dim=0))
         t = setup.time(step, len(x), len(setup.prior.alpha_bar), draw("time")).to(setup.device)
-        noise = torch.randn(x.shape, generator=draw("noise")).to(x)
+        noise = setup.noise(x, render, camera, draw("noise"))
         learned = student_turn(setup.student, x, text, draw, first=True)
         distilled = at_step(setup.loss, step)(setup.prior, x, t, noise, text)
 

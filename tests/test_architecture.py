@@ -28,6 +28,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "cameras": {"types"},
     "geometry": {"types"},
     "distill": {"types", "diffusion"},
+    "noise": {"types", "seeding"},
     "regularize": {"types"},
     "metrics": {"types", "geometry"},
     "report": {"types"},
@@ -39,7 +40,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "optimize": {"types", "cameras", "seeding"},
     "run": {
         "types", "errors", "cameras", "seeding", "geometry", "fields", "render", "mesh", "priors", "optimize",
-        "report",
+        "noise", "report",
     },
     "cli": {"types", "errors", "geometry", "fields", "mesh", "priors", "run"},
     "export": {"cli"},

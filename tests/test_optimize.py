@@ -125,3 +125,20 @@ def test_a_student_learns_after_the_field_or_first(setup: Setup, first: bool) ->
     assert [name for name, _ in order] == (["student", "loss"] if first else ["loss", "student"])
     assert torch.equal(order[0][1], order[1][1])
     assert float(step.losses["student"]) == 0.5
+
+
+def test_the_loss_gets_the_noise_of_the_chosen_source(setup: Setup) -> None:
+    """The source is told x, the render and the cameras of the step, and the step's own random stream."""
+    met = {}
+
+    def source(like, render, camera, draws):
+        met.update(views=len(camera), alpha=render.image.alpha, first=torch.rand((), generator=draws))
+        return torch.full_like(like, 0.25)
+
+    def loss(prior, x, t, noise, text):
+        met.update(noise=noise)
+        return Distilled(x.sum() * 0 + 1, torch.zeros_like(x))
+
+    next(optimize(dataclasses.replace(setup, noise=source, loss=loss, noise_samples=2), 3, 4))
+    assert (met["noise"] == 0.25).all() and len(met["noise"]) == 2 * met["views"] == 2 * len(met["alpha"])
+    assert met["first"] == torch.rand((), generator=generator(setup.seed, 3, "noise"))

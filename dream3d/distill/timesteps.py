@@ -18,8 +18,8 @@ def row_generators(noise: Float[Tensor, "b *d"], t: Int[Tensor, " b"]) -> list[G
     run still gives new bits with every t. On a GPU this waits for the device.
     """
     rows = noise.detach().cpu().contiguous().view(len(noise), -1).view(torch.uint8).numpy()
-    pairs = zip(rows, t.tolist(), strict=True)
-    digests = (hashlib.sha256(row.tobytes() + f"/{level}".encode()).digest() for row, level in pairs)
+    levels = t.cpu().numpy().astype("<i8")
+    digests = (hashlib.sha256(rows[i].tobytes() + levels[i].tobytes()).digest() for i in range(len(rows)))
     return [Generator().manual_seed(int.from_bytes(d[:8], "little") >> 1) for d in digests]
 
 

@@ -12,6 +12,7 @@ from torch import nn
 from dream3d.cameras import pixel_rays, turntable
 from dream3d.errors import UserError
 from dream3d.fields.latents import latents_of
+from dream3d.noise.image import FreshNoise
 from dream3d.optimize import Regulariser, Setup
 from dream3d.priors.loading.memory import Batch
 from dream3d.run.construction_errors import restoring
@@ -113,6 +114,12 @@ def build_loss(config: DictConfig, prior: Any) -> tuple[Callable[..., Any], Any]
     return partial(loss, student=student), student
 
 
+def build_noise(config: DictConfig) -> Callable[..., torch.Tensor]:
+    """Where the noise comes from; a run from before there was a choice has none set."""
+    noise = instantiate(config.noise) if config.noise else FreshNoise()
+    return noise(seed=config.seed) if isinstance(noise, partial) else noise
+
+
 def warnings_of(prior: Any, prompt: str, texts: Sequence[str]) -> list[str]:
     """What the prior will not make of the prompt, nor read of the texts (view words come last in them)."""
     unknown = prior.warnings(prompt) if hasattr(prior, "warnings") else []
@@ -152,6 +159,7 @@ def build(config: DictConfig, prior_of: PriorOf = build_prior) -> Setup:
         camera=instantiate(config.camera),
         loss=loss,
         time=instantiate(config.distill.time),
+        noise=build_noise(config),
         noise_samples=config.distill.noise_samples,
         student=student,
         backgrounds=backgrounds,

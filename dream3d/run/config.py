@@ -42,6 +42,7 @@ class Config:
     background: dict[str, Any] = dataclasses.field(default_factory=dict)
     camera: dict[str, Any] = dataclasses.field(default_factory=dict)
     distill: dict[str, Any] = dataclasses.field(default_factory=dict)
+    noise: dict[str, Any] = dataclasses.field(default_factory=dict)
     regularize: dict[str, Any] = dataclasses.field(default_factory=dict)
     optimizer: dict[str, Any] = dataclasses.field(default_factory=dict)
     mesh: dict[str, Any] = dataclasses.field(default_factory=dict)
