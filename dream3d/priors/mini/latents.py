@@ -15,7 +15,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
-from skimage.measure import marching_cubes
+from skimage.measure import label, marching_cubes
 from torch import Tensor, nn
 
 from dream3d.types import Mesh
@@ -25,6 +25,7 @@ UNIT = 0.1  # of the decoder's distances
 COARSE = 24  # cells along an edge in which a surface is looked for first
 NEAR = 0.08  # a coarse cell this far from the surface at most is looked at closely
 CHUNK = 131_072  # points at once
+SPECK = 0.01  # pieces smaller than this fraction of the largest are dropped
 PAINTED = 0.1  # paint below this is none
 
 
@@ -118,7 +119,7 @@ def surface_of(decoder: TriplaneDecoder, latent: Float[Tensor, "3 c r r"], cells
     Raises:
         ValueError: the latent has no surface, or ``cells`` is not a multiple of 24.
     """
-    distance = signed_distances(decoder, latent, cells)
+    distance = without_specks(signed_distances(decoder, latent, cells))
     if not bool(distance.min() < 0 < distance.max()):
         raise ValueError("latent: its signed distance has one sign everywhere, so there is no surface")
     vertices, faces, _, _ = marching_cubes(distance.numpy(), 0.0)
@@ -144,6 +145,16 @@ def signed_distances(
     whole = coarse.view(COARSE, COARSE, COARSE, 1, 1, 1).repeat(1, 1, 1, k, k, k)
     whole[tuple(near.T)] = fine.view(-1, k, k, k)
     return whole.permute(0, 3, 1, 4, 2, 5).reshape(cells, cells, cells)
+
+
+def without_specks(distance: Float[Tensor, "n n n"]) -> Float[Tensor, "n n n"]:
+    """The distances with small separate pieces filled with air: they are what a latent gets wrong in empty space."""
+    labels, count = label(distance.numpy() < 0, return_num=True, connectivity=1)
+    if count < 2:
+        return distance
+    size = np.bincount(labels.ravel())[1:]
+    specks = 1 + np.flatnonzero(size < SPECK * size.max())
+    return torch.where(torch.from_numpy(np.isin(labels, specks)), distance.abs().clamp(min=1e-4), distance)
 
 
 def grid(n: int) -> Float[Tensor, "n n n 3"]:
