@@ -16,7 +16,7 @@ Conventions (they live here once; code elsewhere only refers to them):
 Shape letters: b images, v views (cameras), h w pixels, r rays, n samples, c channels, d latent shape.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
@@ -31,6 +31,7 @@ __all__ = [
     "Explicit",
     "Field",
     "Image",
+    "Lit",
     "Mesh",
     "NoisePrediction",
     "Rays",
@@ -257,6 +258,14 @@ class Explicit(Protocol):
     def surface(self, x: Float[Tensor, "n 3"]) -> Surface:
         """Colour at points of the surface (the density says nothing)."""
         ...
+
+
+@runtime_checkable
+class Lit(Protocol):
+    """A prior that may know the light in its pictures: (x, y, z, ambient), else None (``mesh/delight.py``)."""
+
+    @property
+    def light(self) -> Sequence[float] | None: ...
 
 
 @runtime_checkable

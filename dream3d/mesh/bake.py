@@ -1,6 +1,6 @@
 """A texture from the field's colours."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from dream3d.geometry.normals import vertex_normals
 from dream3d.mesh.clean import welded
 from dream3d.mesh.colour import visible_colour
+from dream3d.mesh.delight import delit
 from dream3d.mesh.texels import rasterise
 from dream3d.render.reference import texture_at
 from dream3d.types import Field, Mesh
@@ -30,9 +31,10 @@ def bake(
     inside: float = 0.045,
     samples: int = 6,
     chunk: int = 262144,
+    light: Sequence[float | int] | None = None,
 ) -> Mesh:
     """The mesh with a ``size`` x ``size`` texture: ``visible_colour`` at every texel of its atlas; and with
-    texels of the field's ``material``, where it has one.
+    texels of the field's ``material``, where it has one. A known ``light`` is divided out (``delight.py``).
 
     Raises:
         ValueError: a mesh without uv, or a size below 16.
@@ -43,7 +45,8 @@ def bake(
         raise ValueError(f"mesh.size: got {size}, expected at least 16 texels a side")
 
     def colour(point: Tensor, normal: Tensor) -> Tensor:
-        return visible_colour(field, point, normal, outside=outside, inside=inside, samples=samples, chunk=chunk)
+        seen = visible_colour(field, point, normal, outside=outside, inside=inside, samples=samples, chunk=chunk)
+        return delit(seen, normal, light)
 
     baked = replace(mesh, texture=painted(mesh, size, 3, colour))
     material = getattr(field, "material", None)

@@ -8,6 +8,7 @@ from dream3d.geometry.normals import vertex_normals
 from dream3d.mesh.bake import bake
 from dream3d.mesh.clean import Report, clean, inspect
 from dream3d.mesh.colour import visible_colour
+from dream3d.mesh.delight import delit
 from dream3d.mesh.export import FORMATS, TEXTURED, export
 from dream3d.mesh.extract import find_isovalue, isosurface, sample
 from dream3d.mesh.unwrap import atlas_of
@@ -30,6 +31,7 @@ def to_mesh(
     inside: float | int = 0.045,
     colour_samples: int = 6,
     chunk: int = 262144,
+    light: Sequence[float | int] | None = None,
 ) -> Mesh:
     """A clean mesh with vertex colours and smooth normals; on the CPU, without gradient. A field that has a
     mesh already (``types.Explicit``) is asked for it, others for their level set, which alone is smoothed. A
@@ -59,7 +61,7 @@ def to_mesh(
         samples=colour_samples,
         chunk=chunk,
     )
-    return replace(mesh, colours=colours)
+    return replace(mesh, colours=delit(colours, mesh.normals, light))
 
 
 def on_cpu(mesh: Mesh) -> Mesh:
@@ -87,6 +89,7 @@ class Build:
     inside: float | int = 0.045
     colour_samples: int = 6
     chunk: int = 262144
+    light: Sequence[float | int] | str | None = "auto"
     formats: Sequence[str] = ("glb", "obj")
 
     def __post_init__(self) -> None:
@@ -97,6 +100,9 @@ class Build:
             value = getattr(self, name)
             if not isinstance(value, int) or value < least:
                 raise ValueError(f"mesh.{name}: got {value}, expected a whole number, at least {least}")
+        light = self.light
+        if light is not None and light != "auto" and (isinstance(light, str) or len(light) != 4 or not any(light[:3])):
+            raise ValueError(f"mesh.light: got {light}, expected auto, null or [x, y, z, ambient], not x = y = z = 0")
 
     def geometry(self, field: Field) -> Mesh:
         """``to_mesh`` with these knobs."""
@@ -112,7 +118,13 @@ class Build:
             inside=self.inside,
             colour_samples=self.colour_samples,
             chunk=self.chunk,
+            light=self.known_light,
         )
+
+    @property
+    def known_light(self) -> Sequence[float | int] | None:
+        """(x, y, z, ambient) of the light to divide out; ``auto`` without a prior that knows is none."""
+        return None if isinstance(self.light, str) else self.light
 
     def textured(self, mesh: Mesh, field: Field) -> Mesh:
         """``unwrap`` and ``bake`` with these knobs."""
@@ -126,6 +138,7 @@ class Build:
             inside=inside,
             samples=samples,
             chunk=self.chunk,
+            light=self.known_light,
         )
 
     def make(self, field: Field) -> tuple[Mesh, Report]:

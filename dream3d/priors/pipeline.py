@@ -65,6 +65,11 @@ class Pipeline:
         return isinstance(self.family, MiniFamily | MultiView)
 
     @property
+    def light(self) -> list[float] | None:
+        """The fixed light of the embedded prior's pictures (``types.Lit``)."""
+        return self.family.light if isinstance(self.family, MiniFamily) else None
+
+    @property
     def needs_view_words(self) -> bool:
         """Must the prompt say which side is seen?"""
         return not self.camera

@@ -33,7 +33,7 @@ from dream3d.run.interrupt import deferred
 from dream3d.run.previews import DISTANCE, ELEVATION, FOV_Y, shown, sides
 from dream3d.run.refine import STAGES, refined
 from dream3d.seeding import generator
-from dream3d.types import Mesh
+from dream3d.types import Lit, Mesh
 
 FILES = {
     "mesh.glb": "textured mesh",
@@ -92,8 +92,10 @@ def run(
 def built(settings: DictConfig, prior_of: PriorOf = build_prior) -> tuple[Setup, Build]:
     """``build`` and the mesh maker; what is wrong with them, or with t at both ends, is one line."""
     with constructing():
-        build_mesh = instantiate(settings.mesh)
         setup = build(settings, prior_of)
+        if settings.mesh.light == "auto":  # kept with the run, for later exports
+            settings.mesh.light = setup.prior.light if isinstance(setup.prior, Lit) else None
+        build_mesh = instantiate(settings.mesh)
         for step in (0, settings.steps - 1):
             setup.time(step, 1, len(setup.prior.alpha_bar), generator(settings.seed, step, "time"))
     return setup, build_mesh

@@ -13,7 +13,7 @@ from dream3d.priors import text
 from dream3d.priors.mini import words
 from dream3d.priors.mini.colours import COLOURS
 from dream3d.priors.mini.latents import load_latents
-from dream3d.priors.mini.painting import Painter
+from dream3d.priors.mini.painting import AMBIENT, LIGHT, Painter
 from dream3d.priors.mini.words import Concepts, Shape
 
 BASE = 32  # of the two digits that number a shape: exact in every dtype
@@ -63,6 +63,11 @@ class MiniFamily:
             numbers = (BASE * code[:, 0] + code[:, 1]).round().long().tolist()
             painted = self.painter.paint(numbers, camera, x.shape[-1]).to(x)
         return network(x, t, hidden, class_labels=camera, painted=painted).sample
+
+    @property
+    def light(self) -> list[float] | None:
+        """(x, y, z, ambient) in the pictures that a prior with shapes was trained on."""
+        return [*LIGHT.tolist(), AMBIENT] if self.shapes else None
 
     @property
     def takes_colour(self) -> list[str] | None:
