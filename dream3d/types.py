@@ -31,6 +31,7 @@ __all__ = [
     "Explicit",
     "Field",
     "Image",
+    "KnowsShapes",
     "Lit",
     "Mesh",
     "NoisePrediction",
@@ -257,6 +258,15 @@ class Explicit(Protocol):
 
     def surface(self, x: Float[Tensor, "n 3"]) -> Surface:
         """Colour at points of the surface (the density says nothing)."""
+        ...
+
+
+@runtime_checkable
+class KnowsShapes(Protocol):
+    """A prior that can say what a prompt looks like in 3D (``init=prior``)."""
+
+    def shape_of(self, prompt: str) -> Mesh | None:
+        """A closed mesh with albedo a vertex in the unit ball; None where it knows none."""
         ...
 
 

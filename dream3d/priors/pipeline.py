@@ -26,7 +26,7 @@ from dream3d.priors.mini.family import MiniFamily
 from dream3d.priors.prediction_type import Prediction
 from dream3d.priors.spaces import Latent, Space, space_of
 from dream3d.priors.text import freed
-from dream3d.types import Camera, Conditioning, Image, NoisePrediction, Render
+from dream3d.types import Camera, Conditioning, Image, Mesh, NoisePrediction, Render
 
 
 @dataclass(eq=False)
@@ -68,6 +68,10 @@ class Pipeline:
     def light(self) -> list[float] | None:
         """The fixed light of the embedded prior's pictures (``types.Lit``)."""
         return self.family.light if isinstance(self.family, MiniFamily) else None
+
+    def shape_of(self, prompt: str) -> Mesh | None:
+        """The embedded prior's shape for a prompt (``types.KnowsShapes``)."""
+        return self.family.shape_of(prompt) if isinstance(self.family, MiniFamily) else None
 
     @property
     def needs_view_words(self) -> bool:

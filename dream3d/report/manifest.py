@@ -28,6 +28,7 @@ class Manifest:
     prompt: str
     seed: int
     finished: str
+    init: str | None
     stages: dict[str, float]
     warnings: list[str]
     accelerators: dict[str, str]
@@ -50,14 +51,17 @@ def collect(
     device: str,
     stages: Mapping[str, float],
     accelerators: Mapping[str, str],
+    init: str | None,
     warnings: Sequence[str],
 ) -> Manifest:
-    """What the caller knows (``accelerators``: room -> what was used) and what the machine tells."""
+    """What the caller knows (``accelerators``: room -> what was used; ``init``: the shape it started from) and
+    what the machine tells."""
     cuda = torch.cuda.is_available() and device.startswith("cuda")
     return Manifest(
         prompt=prompt,
         seed=seed,
         finished=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        init=init,
         stages={name: round(seconds, 3) for name, seconds in stages.items()},
         warnings=list(warnings),
         accelerators=dict(accelerators),

@@ -31,6 +31,7 @@ class Config:
     out: str | None = None
     resume: str | None = None
     mesh_file: str | None = None
+    init: str | None = None
     checkpoint_every: int = 100
     preview_every: int = 100
     turntable: int = 60

@@ -29,10 +29,7 @@ def given_mesh(settings: DictConfig) -> Mesh | None:
     """
     if settings.mesh_file is None:
         return None
-    mesh = load_textured(Path(settings.mesh_file).expanduser())
-    assert mesh.placement is not None
-    placement = torch.cat((mesh.placement[:3], mesh.placement[3:] / FIT))
-    mesh = replace(mesh, vertices=FIT * mesh.vertices, placement=placement)
+    mesh = read_mesh(Path(settings.mesh_file).expanduser())
     if not get_class(settings.refine.field._target_).moves:
         return mesh
     mesh = replace(mesh, faces=outwards(mesh))
@@ -43,6 +40,14 @@ def given_mesh(settings: DictConfig) -> Mesh | None:
             "object with an inside; fill its holes or give it a thickness"
         )
     return mesh
+
+
+def read_mesh(file: Path) -> Mesh:
+    """A mesh file fitted into the ball of radius ``FIT``."""
+    mesh = load_textured(file)
+    assert mesh.placement is not None
+    placement = torch.cat((mesh.placement[:3], mesh.placement[3:] / FIT))
+    return replace(mesh, vertices=FIT * mesh.vertices, placement=placement)
 
 
 def outwards(mesh: Mesh) -> Int[Tensor, "f 3"]:

@@ -28,6 +28,7 @@ from dream3d.run import checkpoint
 from dream3d.run.build import PriorOf, accelerators, build, build_prior, restore, state_of
 from dream3d.run.construction_errors import constructing, restoring
 from dream3d.run.directory import Run, resume, start, undone, write_settings
+from dream3d.run.initial_field import initial_shape, start_from
 from dream3d.run.initial_mesh import carry, given_mesh
 from dream3d.run.interrupt import deferred
 from dream3d.run.previews import DISTANCE, ELEVATION, FOV_Y, shown, sides
@@ -114,6 +115,10 @@ def restored(run: Run, setup: Setup, saved: dict[str, Any]) -> None:
 def coarse(run: Run, setup: Setup, begin: int) -> None:
     """Optimise the field(s). A checkpoint is written at the very beginning."""
     if begin == 0:
+        shape = initial_shape(run.settings, setup)
+        if shape is not None:
+            error = start_from(setup, shape)
+            say(run.console, f"started from {run.settings.init}: opacity fitted with an error of {error:.3f}")
         save(run, setup, 0)  # what an earlier run left in this folder must not be resumed as this one
     train(
         run,
@@ -238,6 +243,7 @@ def finish(run: Run, setup: Setup, build_mesh: Callable[..., Mesh]) -> None:
         device=str(setup.device),
         stages=run.seconds,
         accelerators=accelerators(setup),
+        init=run.settings.init or run.settings.mesh_file,
         warnings=run.watchdog.warnings,
     )
     manifest.write(facts, run.folder / "run.json")

@@ -10,6 +10,7 @@ from dream3d.report import manifest
 
 def test_manifest_is_whole_and_reads_back(tmp_path):
     made = manifest.collect(
+        init=None,
         prompt="a corgi",
         seed=3,
         device="cpu",

@@ -15,6 +15,7 @@ from dream3d.priors.mini.colours import COLOURS
 from dream3d.priors.mini.latents import load_latents
 from dream3d.priors.mini.painting import AMBIENT, LIGHT, Painter
 from dream3d.priors.mini.words import Concepts, Shape
+from dream3d.types import Mesh
 
 BASE = 32  # of the two digits that number a shape: exact in every dtype
 
@@ -63,6 +64,11 @@ class MiniFamily:
             numbers = (BASE * code[:, 0] + code[:, 1]).round().long().tolist()
             painted = self.painter.paint(numbers, camera, x.shape[-1]).to(x)
         return network(x, t, hidden, class_labels=camera, painted=painted).sample
+
+    def shape_of(self, prompt: str) -> Mesh | None:
+        """The mesh of what a prompt means, in its colour; None where nothing is painted."""
+        number = self.number(words.meaning(prompt, self.concepts))
+        return self.painter.mesh(number) if self.painter is not None and number else None
 
     @property
     def light(self) -> list[float] | None:

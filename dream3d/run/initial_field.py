@@ -1,0 +1,89 @@
+"""``init=prior`` or ``init=path.glb``: coarse fields that start from a shape instead of a soft blob."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from omegaconf import DictConfig
+from torch import Generator, Tensor
+
+from dream3d.errors import UserError
+from dream3d.geometry.normals import vertex_normals
+from dream3d.geometry.signed_distance import signed_distance
+from dream3d.mesh.delight import shade
+from dream3d.mesh.paint import coloured_points
+from dream3d.optimize import Setup
+from dream3d.run.initial_mesh import read_mesh
+from dream3d.seeding import generator
+from dream3d.types import KnowsShapes, Lit, Mesh
+
+POINTS = 60_000  # where the field is compared with the shape
+SPREAD = 0.04  # standard deviation of the distance from the surface of most of them
+LENGTH = 0.03  # along a ray, over which opacity is compared: about two samples
+EDGE = 0.008  # distance over which the wanted opacity rises from 1/2 to 3/4
+
+
+def initial_shape(settings: DictConfig, setup: Setup) -> Mesh | None:
+    """The mesh that ``init`` asks for, lit as the prior's pictures are; None where it asks for none.
+
+    Raises:
+        UserError: the prior knows no shape for the prompt, or the file is no mesh.
+    """
+    if settings.init is None:
+        return None
+    if settings.init == "prior":
+        mesh = setup.prior.shape_of(settings.prompt) if isinstance(setup.prior, KnowsShapes) else None
+        if mesh is None:
+            raise UserError(
+                f"init: got prior, but this prior knows no shape for '{settings.prompt}'; "
+                "say init=null or init=<mesh file>"
+            )
+    else:
+        mesh = read_mesh(Path(settings.init).expanduser())
+    light = setup.prior.light if isinstance(setup.prior, Lit) else None
+    if light is None or mesh.colours is None:
+        return mesh
+    return replace(mesh, colours=mesh.colours * shade(vertex_normals(mesh.vertices, mesh.faces), light)[:, None])
+
+
+def start_from(setup: Setup, mesh: Mesh) -> float:
+    """Fit every field to the mesh. Returns the largest root mean squared error of opacity."""
+    return max(fit(field, mesh, generator(setup.seed, i, "init")) for i, field in enumerate(setup.fields))
+
+
+def fit(
+    field: Any, mesh: Mesh, generator: Generator, *, steps: int = 150, batch: int = 8192, lr: float = 0.02
+) -> float:
+    """Fit density and colour by Adam. The wanted opacity over a short way is ``sigmoid(-distance / EDGE)``; colours are
+    the nearest surface's. Returns the last steps' root mean squared error of opacity."""
+    x, distance, colour = samples(mesh, generator)
+    wanted = torch.sigmoid(-distance / EDGE)
+    optimizer = torch.optim.Adam([{**g, "lr": 0.0} for g in field.parameter_groups()], betas=(0.9, 0.99), eps=1e-15)
+    device = optimizer.param_groups[0]["params"][0].device
+    errors: list[Tensor] = []
+    for step in range(steps):
+        for group in optimizer.param_groups:
+            group["lr"] = lr * group["lr_scale"] * (1 - 0.9 * step / steps)
+        pick = torch.randint(len(x), (batch,), generator=generator)
+        surface = field.surface(x[pick].to(device))
+        opacity = F.mse_loss(-torch.expm1(-surface.density * LENGTH), wanted[pick].to(device))
+        near = (distance[pick].abs() < SPREAD).to(device)[:, None]
+        painted = (near * (surface.colour - colour[pick].to(device)).square()).mean()
+        optimizer.zero_grad(set_to_none=True)
+        (opacity + painted).backward()
+        optimizer.step()
+        errors.append(opacity.detach())
+    return float(torch.stack(errors[-10:]).mean().sqrt())
+
+
+def samples(mesh: Mesh, generator: Generator) -> tuple[Float[Tensor, "n 3"], Float[Tensor, " n"], Float[Tensor, "n 3"]]:
+    """Points (three quarters near the surface, the rest anywhere in the ball's cube), signed distances, colours."""
+    x, colour, normal = coloured_points(mesh, 3 * POINTS // 4, generator)
+    x = x + SPREAD * torch.randn(len(x), 1, generator=generator) * normal
+    anywhere = 2 * torch.rand(POINTS - len(x), 3, generator=generator) - 1
+    colour = torch.cat((colour, torch.full_like(anywhere, 0.5)))
+    x = torch.cat((x, anywhere))
+    return x, signed_distance(mesh, x, generator), colour

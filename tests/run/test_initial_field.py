@@ -1,0 +1,54 @@
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
+import torch
+from scenes import sphere
+
+from dream3d.errors import UserError
+from dream3d.fields.voxel import Voxel
+from dream3d.mesh.delight import shade
+from dream3d.run.initial_field import LENGTH, fit, initial_shape
+from dream3d.seeding import generator
+
+
+def ball():
+    mesh = sphere(0.5, 3)
+    return replace(mesh, colours=torch.tensor([0.8, 0.3, 0.1]).expand(len(mesh.vertices), 3))
+
+
+def test_a_field_becomes_the_shape():
+    torch.manual_seed(0)
+    field = Voxel(generator=generator(0, 0, "field"), resolution=40)
+    error = fit(field, ball(), generator(0, 0, "init"), steps=60)
+    x = torch.tensor([[0.0, 0, 0], [0.42, 0, 0], [0.58, 0, 0], [0, 0.7, 0.4]])
+    opacity = 1 - torch.exp(-field.density(x) * LENGTH)
+    assert opacity[:2].min() > 0.8 and opacity[2:].max() < 0.2 and error < 0.2
+    shown = field.surface(torch.tensor([[0.5, 0.0, 0.0], [0.0, -0.5, 0.0]])).colour
+    assert torch.allclose(shown, ball().colours[:2], atol=0.1)
+
+
+class Knowing:
+    light = (0.0, 1.0, 0.0, 0.5)
+
+    def shape_of(self, prompt):
+        return ball() if prompt == "a ball" else None
+
+
+def settings(init, prompt="a ball"):
+    return SimpleNamespace(init=init, prompt=prompt)
+
+
+def test_the_priors_shape_is_lit_as_its_pictures_are():
+    setup = SimpleNamespace(prior=Knowing())
+    assert initial_shape(settings(None), setup) is None
+    mesh = initial_shape(settings("prior"), setup)
+    lit = ball().colours * shade(mesh.vertices / 0.5, Knowing.light)[:, None]
+    assert torch.allclose(mesh.colours, lit, atol=0.02)
+
+
+def test_no_shape_is_one_line():
+    with pytest.raises(UserError, match="knows no shape for 'a cloud'; say init=null"):
+        initial_shape(settings("prior", "a cloud"), SimpleNamespace(prior=Knowing()))
+    with pytest.raises(UserError, match="init: got prior"):
+        initial_shape(settings("prior"), SimpleNamespace(prior=object()))
