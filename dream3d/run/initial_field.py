@@ -7,7 +7,6 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
-from omegaconf import DictConfig
 from torch import Generator, Tensor
 
 from dream3d.errors import UserError
@@ -26,24 +25,23 @@ LENGTH = 0.03  # along a ray, over which opacity is compared: about two samples
 EDGE = 0.008  # distance over which the wanted opacity rises from 1/2 to 3/4
 
 
-def initial_shape(settings: DictConfig, setup: Setup) -> Mesh | None:
-    """The mesh that ``init`` asks for, lit as the prior's pictures are; None where it asks for none.
+def initial_shape(init: str | None, prompt: str, prior: object) -> Mesh | None:
+    """The mesh to start from, lit as the prior's pictures are; None where it asks for none.
 
     Raises:
         UserError: the prior knows no shape for the prompt, or the file is no mesh.
     """
-    if settings.init is None:
+    if init is None:
         return None
-    if settings.init == "prior":
-        mesh = setup.prior.shape_of(settings.prompt) if isinstance(setup.prior, KnowsShapes) else None
+    if init == "prior":
+        mesh = prior.shape_of(prompt) if isinstance(prior, KnowsShapes) else None
         if mesh is None:
             raise UserError(
-                f"init: got prior, but this prior knows no shape for '{settings.prompt}'; "
-                "say init=null or init=<mesh file>"
+                f"init: got prior, but this prior knows no shape for '{prompt}'; say init=null or init=<mesh file>"
             )
     else:
-        mesh = read_mesh(Path(settings.init).expanduser())
-    light = setup.prior.light if isinstance(setup.prior, Lit) else None
+        mesh = read_mesh(Path(init).expanduser())
+    light = prior.light if isinstance(prior, Lit) else None
     if light is None or mesh.colours is None:
         return mesh
     return replace(mesh, colours=mesh.colours * shade(vertex_normals(mesh.vertices, mesh.faces), light)[:, None])

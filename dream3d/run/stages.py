@@ -115,7 +115,7 @@ def restored(run: Run, setup: Setup, saved: dict[str, Any]) -> None:
 def coarse(run: Run, setup: Setup, begin: int) -> None:
     """Optimise the field(s). A checkpoint is written at the very beginning."""
     if begin == 0:
-        shape = initial_shape(run.settings, setup)
+        shape = initial_shape(run.settings.init, run.settings.prompt, setup.prior)
         if shape is not None:
             error = start_from(setup, shape)
             say(run.console, f"started from {run.settings.init}: opacity fitted with an error of {error:.3f}")

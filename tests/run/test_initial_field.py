@@ -1,5 +1,4 @@
 from dataclasses import replace
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -19,7 +18,7 @@ def ball():
 
 def test_a_field_becomes_the_shape():
     torch.manual_seed(0)
-    field = Voxel(generator=generator(0, 0, "field"), resolution=40)
+    field = Voxel(generator=generator(0, 0, "field"), size=40)
     error = fit(field, ball(), generator(0, 0, "init"), steps=60)
     x = torch.tensor([[0.0, 0, 0], [0.42, 0, 0], [0.58, 0, 0], [0, 0.7, 0.4]])
     opacity = 1 - torch.exp(-field.density(x) * LENGTH)
@@ -35,20 +34,15 @@ class Knowing:
         return ball() if prompt == "a ball" else None
 
 
-def settings(init, prompt="a ball"):
-    return SimpleNamespace(init=init, prompt=prompt)
-
-
 def test_the_priors_shape_is_lit_as_its_pictures_are():
-    setup = SimpleNamespace(prior=Knowing())
-    assert initial_shape(settings(None), setup) is None
-    mesh = initial_shape(settings("prior"), setup)
+    assert initial_shape(None, "a ball", Knowing()) is None
+    mesh = initial_shape("prior", "a ball", Knowing())
     lit = ball().colours * shade(mesh.vertices / 0.5, Knowing.light)[:, None]
     assert torch.allclose(mesh.colours, lit, atol=0.02)
 
 
 def test_no_shape_is_one_line():
     with pytest.raises(UserError, match="knows no shape for 'a cloud'; say init=null"):
-        initial_shape(settings("prior", "a cloud"), SimpleNamespace(prior=Knowing()))
+        initial_shape("prior", "a cloud", Knowing())
     with pytest.raises(UserError, match="init: got prior"):
-        initial_shape(settings("prior"), SimpleNamespace(prior=object()))
+        initial_shape("prior", "a ball", object())
