@@ -1,6 +1,13 @@
-import pytest
+import zipfile
+from pathlib import Path
 
-from dream3d.priors.mini.words import UnknownWord, check, meaning, named, nearest
+import pytest
+from omegaconf import OmegaConf
+
+from dream3d.priors.mini import words
+from dream3d.priors.mini.words import UnknownWord, check, concepts_of, meaning, named, nearest, shapes_of
+
+CONF = Path(__file__).parents[2] / "conf"
 
 CONCEPTS = {
     "corgi": [],
@@ -66,6 +73,35 @@ def test_colours_materials_and_their_synonyms():
     assert meaning("a grey corgi", CONCEPTS).caption == "a gray corgi"
     assert meaning("a gold fire truck", CONCEPTS).colour == "golden"
     assert meaning("a low poly red dinosaur", CONCEPTS).caption == "a red low poly dinosaur"
-    assert meaning("an orange", {"orange": []}).colour is None  # the fruit
+    fruit = {"orange": [], "cat": []}
+    assert meaning("an orange", fruit).colour is None and meaning("an orange cat", fruit).caption == "a orange cat"
     assert check("a red corgi", CONCEPTS, takes_colour=["dog"])[0].endswith("'red' has no effect")
     assert check("a red dog", CONCEPTS, takes_colour=["dog"]) == []
+
+
+def test_the_benchmarks_need_no_warning():
+    """Every prompt of mini40 and mini60 names one known thing, and a colour only where the thing takes it."""
+    folder = Path(words.__file__).parent
+    concepts, shapes = concepts_of(folder), shapes_of(folder)
+    takes_colour = [name for name, shape in shapes.items() if shape.takes_colour]
+    asked = {
+        name: [
+            p
+            for group in OmegaConf.load(CONF / f"benchmark/{name}.yaml").prompts.values()
+            for row in group
+            for p in row
+        ]
+        for name in ("mini40", "mini60")
+    }
+    assert len(set(asked["mini60"])) == 60 and len(set(asked["mini40"])) == 40
+    assert {p: w for p in asked["mini60"] if (w := check(p, concepts, takes_colour))} == {}
+    assert {p: w for p in asked["mini40"] if (w := check(p, concepts))} == {}
+
+
+def test_every_concept_has_a_shape():
+    folder = Path(words.__file__).parent
+    concepts, shapes = concepts_of(folder), shapes_of(folder)
+    with zipfile.ZipFile(folder / "latents.npz") as archive:
+        packed = {name.removesuffix(".q.npy") for name in archive.namelist() if name.endswith(".q.npy")}
+    assert concepts.keys() == shapes.keys() and {shape.latent for shape in shapes.values()} == packed
+    assert len(concepts) > 1000

@@ -128,6 +128,7 @@ def meaning(prompt: str, concepts: Concepts) -> Meaning | None:
     """What the prompt means, None where it names nothing. Of several things the longest name counts."""
     text = singular(prompt, concepts)
     found = named(text, concepts)
+    found = [pair for pair in found if pair[0] not in COLOURS] or found  # the orange of "an orange cat" is no fruit
     if not found:
         return None
     phrase, concept = found[0]
