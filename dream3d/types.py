@@ -16,7 +16,7 @@ Conventions (they live here once; code elsewhere only refers to them):
 Shape letters: b images, v views (cameras), h w pixels, r rays, n samples, c channels, d latent shape.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
@@ -31,8 +31,6 @@ __all__ = [
     "Explicit",
     "Field",
     "Image",
-    "KnowsShapes",
-    "Lit",
     "Mesh",
     "NoisePrediction",
     "Rays",
@@ -259,23 +257,6 @@ class Explicit(Protocol):
     def surface(self, x: Float[Tensor, "n 3"]) -> Surface:
         """Colour at points of the surface (the density says nothing)."""
         ...
-
-
-@runtime_checkable
-class KnowsShapes(Protocol):
-    """A prior that can say what a prompt looks like in 3D (``init=prior``)."""
-
-    def shape_of(self, prompt: str) -> Mesh | None:
-        """A closed mesh with albedo a vertex in the unit ball; None where it knows none."""
-        ...
-
-
-@runtime_checkable
-class Lit(Protocol):
-    """A prior that may know the light in its pictures: (x, y, z, ambient), else None (``mesh/delight.py``)."""
-
-    @property
-    def light(self) -> Sequence[float] | None: ...
 
 
 @runtime_checkable

@@ -1,12 +1,21 @@
 """Dividing a known light out of colours, so that the texture holds albedo and no shade."""
 
 from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 DARKEST = 0.2  # a shade below this is not divided by
+
+
+@runtime_checkable
+class Lit(Protocol):
+    """A prior that may know the light in its pictures: (x, y, z, ambient), else None."""
+
+    @property
+    def light(self) -> Sequence[float] | None: ...
 
 
 def shade(normal: Float[Tensor, "n 3"], light: Sequence[float | int]) -> Float[Tensor, " n"]:

@@ -66,11 +66,11 @@ class Pipeline:
 
     @property
     def light(self) -> list[float] | None:
-        """The fixed light of the embedded prior's pictures (``types.Lit``)."""
+        """The fixed light of the embedded prior's pictures (``mesh/delight.py``)."""
         return self.family.light if isinstance(self.family, MiniFamily) else None
 
     def shape_of(self, prompt: str) -> Mesh | None:
-        """The embedded prior's shape for a prompt (``types.KnowsShapes``)."""
+        """The embedded prior's shape for a prompt (``init=prior``)."""
         return self.family.shape_of(prompt) if isinstance(self.family, MiniFamily) else None
 
     @property

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 import torch.nn.functional as F
@@ -12,17 +12,26 @@ from torch import Generator, Tensor
 from dream3d.errors import UserError
 from dream3d.geometry.normals import vertex_normals
 from dream3d.geometry.signed_distance import signed_distance
-from dream3d.mesh.delight import shade
+from dream3d.mesh.delight import Lit, shade
 from dream3d.mesh.paint import coloured_points
 from dream3d.optimize import Setup
 from dream3d.run.initial_mesh import read_mesh
 from dream3d.seeding import generator
-from dream3d.types import KnowsShapes, Lit, Mesh
+from dream3d.types import Mesh
 
 POINTS = 60_000  # where the field is compared with the shape
 SPREAD = 0.04  # standard deviation of the distance from the surface of most of them
 LENGTH = 0.03  # along a ray, over which opacity is compared: about two samples
 EDGE = 0.008  # distance over which the wanted opacity rises from 1/2 to 3/4
+
+
+@runtime_checkable
+class KnowsShapes(Protocol):
+    """A prior that can say what a prompt looks like in 3D."""
+
+    def shape_of(self, prompt: str) -> Mesh | None:
+        """A closed mesh in the unit ball with an albedo a vertex; None where it knows none."""
+        ...
 
 
 def initial_shape(init: str | None, prompt: str, prior: object) -> Mesh | None:

@@ -16,6 +16,7 @@ from dream3d.cameras import turntable
 from dream3d.errors import UserError
 from dream3d.fields.latents import in_rgb
 from dream3d.mesh.build import Build
+from dream3d.mesh.delight import Lit
 from dream3d.optimize import NonFinite, Setup, Step, optimize
 from dream3d.render.reference import Reference
 from dream3d.report import manifest
@@ -34,7 +35,7 @@ from dream3d.run.interrupt import deferred
 from dream3d.run.previews import DISTANCE, ELEVATION, FOV_Y, shown, sides
 from dream3d.run.refine import STAGES, refined
 from dream3d.seeding import generator
-from dream3d.types import Lit, Mesh
+from dream3d.types import Mesh
 
 FILES = {
     "mesh.glb": "textured mesh",
