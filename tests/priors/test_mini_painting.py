@@ -2,9 +2,9 @@ import pytest
 import torch
 from test_mini_latents import LATENT, Ball
 
-from dream3d.cameras import flatten, turntable
+from dream3d.cameras import flatten, pixel_rays, turntable
 from dream3d.priors.mini.latents import Latents
-from dream3d.priors.mini.painting import AMBIENT, LIGHT, Painter, ShadedSurface
+from dream3d.priors.mini.painting import AMBIENT, LIGHT, Painter, ShadedSurface, rays_through
 from dream3d.types import Mesh
 
 
@@ -42,3 +42,21 @@ def test_numbers_cameras_and_colours(painter):
     assert float(views[2:].abs().max()) == 0
     assert float(views[0, 1].max()) == 0 < float(views[1, 1].max())
     assert torch.equal(painter.paint([plain], cameras(3)[:1], 32)[0], views[0])
+
+
+def test_rays_go_through_the_pixels():
+    camera = turntable(3, 0.4, 3.0, 0.8, 8)[1:2]
+    found, exact = rays_through(flatten(camera)[0], 8, slice(0, 8), slice(0, 8)), pixel_rays(camera)
+    assert torch.allclose(torch.nn.functional.normalize(found.direction, dim=-1), exact.direction, atol=1e-6)
+    assert torch.allclose(found.origin, exact.origin)
+    part = rays_through(flatten(camera)[0], 8, slice(2, 5), slice(1, 3))
+    assert torch.equal(part.direction, found.direction[:, 2:5, 1:3])
+
+
+def test_the_window_hides_nothing(painter):
+    surface = painter.surface(painter.number("ball", None))
+    for camera in cameras(5):
+        rows, columns = surface.window(camera, 64)
+        everywhere = surface.scene.cast(rays_through(camera, 64, slice(0, 64), slice(0, 64))).face.view(64, 64) >= 0
+        assert int(everywhere.sum()) == int(everywhere[rows, columns].sum()) > 100
+        assert everywhere[rows, columns].float().mean() > 0.25
