@@ -1,7 +1,22 @@
 """Text to textured 3D meshes by score distillation.
 
-``from dream3d import generate`` is the whole of it in Python (``dream3d/run/generate.py``); it is imported
-at its first use, so that ``import dream3d`` costs nothing.
+``from dream3d import generate`` is all of it as one function (``dream3d/api/generate.py``). It is imported at
+its first use, so that ``import dream3d`` costs nothing.
 """
 
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dream3d.api.generate import Result, generate
+
 __version__ = "0.2.0"
+__all__ = ("Result", "__version__", "generate")
+
+
+def __getattr__(name: str) -> Any:
+    """``generate`` and ``Result`` (PEP 562)."""
+    if name not in ("generate", "Result"):
+        raise AttributeError(f"module 'dream3d' has no attribute '{name}'")
+    from dream3d.api import generate as api
+
+    return getattr(api, name)

@@ -42,8 +42,10 @@ MAY_IMPORT: dict[str, set[str]] = {
         "types", "errors", "cameras", "seeding", "geometry", "fields", "render", "mesh", "priors", "optimize",
         "noise", "report",
     },
-    "cli": {"types", "errors", "geometry", "fields", "mesh", "priors", "run"},
+    "watch": {"report", "run"},
+    "cli": {"types", "errors", "geometry", "fields", "mesh", "priors", "report", "run", "watch"},
     "export": {"cli"},
+    "api": {"types", "cli", "run"},
     "compare": {
         "types", "errors", "cameras", "seeding", "geometry", "metrics", "render", "mesh", "priors", "optimize",
         "report", "run", "cli",
@@ -54,6 +56,7 @@ EXCEPTIONS = {
     ("priors/renders.py", "render"): "the exact prior of renders has to render",
     ("priors/renders.py", "mesh"): "and to read meshes",
     ("priors/__main__.py", "run"): "a command",
+    ("watch/__main__.py", "cli"): "another spelling of a command",
 }
 IMAGES, PRIORS = {"fields", "render", "mesh"}, {"priors", "distill"}
 BOTH_SIDES = {"optimize", "run", "cli", "compare", "priors/renders.py"}

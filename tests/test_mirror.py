@@ -63,9 +63,13 @@ TESTED_IN = {
     "report/files.py": "report/test_pictures.py",
     "report/turntable.py": "report/test_turntable_files.py",
     "run/build.py": "test_conf.py",
+    "run/pictures.py": "report/test_viewer_browser.py",
+    "run/progress.py": "api/test_generate.py",
     "run/construction_errors.py": "cli/test_main.py",
     "run/interrupt.py": "run/test_resume.py",
     "run/stages.py": "run/test_resume.py",
+    "run/stopping.py": "api/test_generate.py",
+    "watch/__main__.py": "cli/test_watch.py",
 }
 # Tests of something larger than a file, and what that is.
 LARGER = {
@@ -76,6 +80,8 @@ LARGER = {
     "test_newcomers.py": "what a new loss or field takes",
     "test_mirror.py": "tests/",
     "test_readme.py": "README.md",
+    "test_docker.py": "Dockerfile",
+    "test_notebook.py": "docs/notebooks/quickstart.ipynb",
     "test_bench.py": "scripts/bench*.py",
     "run/test_resume.py": "stopping and continuing a run",
     "compare/test_compare_streams.py": "the same random streams for every loss compared",

@@ -12,6 +12,7 @@ COMMANDS = {
     "show": "dream3d.cli.show:command",
     "export": "dream3d.cli.export:command",
     "compare": "dream3d.compare.__main__:command",
+    "watch": "dream3d.cli.watch:command",
     "priors": "dream3d.priors.__main__:command",
     "doctor": "dream3d.cli.doctor:command",
 }

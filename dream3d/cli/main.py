@@ -36,13 +36,17 @@ def command(words: Sequence[str]) -> int:
 
 def started(settings: "DictConfig", words: Sequence[str]) -> None:
     """Check, run."""
+    from dream3d.cli.watch import shown_live
     from dream3d.run import config as configuration
 
-    if settings.resume is None:
-        configuration.check(settings)
-    from dream3d.run.stages import run  # torch is imported only once the command is known to be sound
-
-    run(settings, words)
+    if settings.prompts_file is not None:
+        from dream3d.cli.prompts_file import run_file as run  # torch is imported only once the words are sound
+    else:
+        if settings.resume is None:
+            configuration.check(settings)
+        from dream3d.run.stages import run
+    with shown_live(settings):
+        run(settings, words)
 
 
 def by_hydra(words: Sequence[str]) -> int:

@@ -19,7 +19,7 @@ from dream3d.errors import UserError
 from dream3d.run import config as configuration
 
 TEXTS = (
-    "prompt", "negative", "out", "resume", "mesh_file", "prior.path", "prior.config", "prior.lora",
+    "prompt", "prompts_file", "negative", "out", "resume", "mesh_file", "prior.path", "prior.config", "prior.lora",
     "prior.embeddings", "prior.control",
 )  # fmt: skip
 

@@ -36,12 +36,14 @@ examples
   dream3d prompt="a red car" seed=3 steps=900
   dream3d prompt="a castle" distill=vsd field=hashgrid
   dream3d prompt="a wooden chair" mesh=chair.glb refine=texture
+  dream3d prompts_file=list.txt out=collection     one prompt a line, a gallery at the end
 
 commands
   list [losses|fields|priors|experiments|concepts]     what there is to choose from, one line each
   show <run>       what a run made, with which settings, in what time
   export run=<run> format=ply,stl     files again from a run, in other formats or sizes
   compare prompt=... distill=[sds,vsd]     losses, fields or settings side by side, in one report
+  watch            a page that shows runs while they go (live=true: with the run itself)
   priors           which diffusion models this machine can use
   doctor           what of the installation works, and how to mend the rest
 

@@ -65,10 +65,10 @@ def carry_out(planned: "Sequence[Cell]", request: Request, console: Console) -> 
     """Say what it will take, then run and measure what is not there yet: here, or in several workers."""
     from dream3d.compare.estimate import foretell
     from dream3d.compare.launch import launch, processes, workers_of
-    from dream3d.compare.priors import Priors
     from dream3d.compare.progress import Progress
     from dream3d.compare.work import done, failure, ran, work
     from dream3d.report.console import say
+    from dream3d.run.shared_prior import Priors
 
     settings, prior_of = request.settings, Priors()
     workers = workers_of(settings, request.launcher)

@@ -14,9 +14,9 @@ from dream3d.compare.settings import Settings
 
 def work_on_share(plan: Path, worker: int, workers: int) -> None:
     """Run and measure one worker's share of the plan. The prior is loaded once for all of it."""
-    from dream3d.compare.priors import Priors
     from dream3d.compare.progress import Progress
     from dream3d.compare.work import work
+    from dream3d.run.shared_prior import Priors
 
     cells, settings, expected = read_plan(plan)
     mine = share(cells, worker, workers)

@@ -2,11 +2,13 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
 from torch import Tensor
+
+from dream3d.report.loggers import Logger
 
 Value = float | int | Tensor
 
@@ -33,12 +35,13 @@ class MetricsLog:
 
     Opening drops what an earlier run wrote for ``begin`` and later. Tensors are read (on a GPU: waited
     for) only when ``every`` lines are due; call ``flush`` before a checkpoint is saved. A value that is
-    not finite is written as null, since JSON has no other word for it.
+    not finite is written as null, since JSON has no other word for it. ``others`` get the same rows, and are
+    closed with it.
     """
 
-    def __init__(self, path: Path, begin: int = 0, every: int = 1) -> None:
+    def __init__(self, path: Path, begin: int = 0, every: int = 1, others: Sequence[Logger] = ()) -> None:
         truncate(path, begin)
-        self.every = every
+        self.every, self.others = every, others
         self._file = path.open("a", encoding="utf-8")
         self._due: list[tuple[int, dict[str, Value]]] = []
 
@@ -51,8 +54,10 @@ class MetricsLog:
     def flush(self) -> None:
         """Bring everything noted so far to the disk's file."""
         for step, values in self._due:
-            row = {"step": step, **{name: _plain(value) for name, value in values.items()}}
-            self._file.write(json.dumps(row, allow_nan=False) + "\n")
+            row = {name: _plain(value) for name, value in values.items()}
+            self._file.write(json.dumps({"step": step, **row}, allow_nan=False) + "\n")
+            for other in self.others:
+                other.write(step, row)
         self._due.clear()
         self._file.flush()
 
@@ -64,6 +69,8 @@ class MetricsLog:
     ) -> None:
         self.flush()
         self._file.close()
+        for other in self.others:
+            other.close()
 
 
 def _plain(value: Value) -> float | int | None:

@@ -6,6 +6,7 @@ No torch here: a wrong command must fail at once.
 import dataclasses
 import re
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ class Config:
     """Root keys; ``conf/config.yaml`` has the defaults and a comment for each."""
 
     prompt: str = ""
+    prompts_file: str | None = None
     negative: str = ""
     seed: int = 0
     steps: int = 400
@@ -35,6 +37,8 @@ class Config:
     checkpoint_every: int = 100
     preview_every: int = 100
     turntable: int = 60
+    live: bool = False
+    log: list[str] = dataclasses.field(default_factory=lambda: ["jsonl"])
     prior: dict[str, Any] = dataclasses.field(default_factory=dict)
     prompts: dict[str, Any] = dataclasses.field(default_factory=dict)
     field: dict[str, Any] = dataclasses.field(default_factory=dict)
@@ -70,6 +74,7 @@ def check(config: DictConfig) -> None:
             raise UserError(f"{name}: got {config[name]}, expected a whole number >= 1")
     if config.distill.noise_samples < 1:
         raise UserError(f"distill.noise_samples: got {config.distill.noise_samples}, expected a whole number >= 1")
+    check_log(config)
     if config.mesh_file is not None:
         check_mesh(config)
     for name, choice in (("refine", "refine=tets or flexicubes"), ("texture", "refine@texture=texture")):
@@ -85,6 +90,19 @@ def check(config: DictConfig) -> None:
         raise UserError(f"size: got {config.size}, expected pixels from 8 to 2048")
     if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", config.device):
         raise UserError(f"device: got '{config.device}', expected auto, cpu, cuda or cuda:N")
+
+
+LOGS = {"jsonl": "json", "tensorboard": "tensorboard", "wandb": "wandb"}
+"""Member of ``log=`` -> the module that it needs."""
+
+
+def check_log(config: DictConfig) -> None:
+    """Raise UserError for a logger that is not known, or not installed."""
+    for name in config.log:
+        if name not in LOGS:
+            raise UserError(f"log: got '{name}', expected some of: {', '.join(LOGS)}")
+        if find_spec(LOGS[name]) is None:
+            raise UserError(f"log: got '{name}', which is not installed; pip install {LOGS[name]}")
 
 
 MESHES = (".glb", ".gltf", ".obj", ".ply", ".stl", ".off")

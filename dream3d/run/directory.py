@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -14,14 +14,18 @@ from rich.console import Console
 from yaml import YAMLError
 
 from dream3d.errors import UserError, first
+from dream3d.report.console import say
 from dream3d.run.config import Config, check
+from dream3d.run.progress import OnStep
 from dream3d.run.watchdog import Watchdog
+from dream3d.types import Mesh
 
 
 @dataclass
 class Run:
     """A run under way: where it writes, what it was told, what it noticed, how long its stages took,
-    which files and folders it made to begin with, and the step of its checkpoint."""
+    which files and folders it made to begin with, the step of its checkpoint, who is told of every step,
+    and in the end its fields and textured meshes, one a particle."""
 
     folder: Path
     settings: DictConfig
@@ -30,6 +34,15 @@ class Run:
     seconds: dict[str, float] = field(default_factory=dict)
     made: list[Path] = field(default_factory=list)
     step: int = 0
+    on_step: OnStep | None = None
+    fields: list[Any] = field(default_factory=list)
+    meshes: list[Mesh] = field(default_factory=list)
+
+    def say(self, message: str) -> None:
+        """One line to the console, and with the time into log.txt."""
+        say(self.console, message)
+        with (self.folder / "log.txt").open("a", encoding="utf-8") as file:
+            file.write(f"{time.strftime('%H:%M:%S')} {message}\n")
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:

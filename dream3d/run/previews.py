@@ -1,11 +1,17 @@
 """Eight sides of a field, for ``preview.png`` and the watchdog, whatever the field is made of."""
 
+from contextlib import suppress
+from pathlib import Path
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from dream3d.cameras import turntable
 from dream3d.fields.latents import in_rgb, latents_of
+from dream3d.mesh.build import to_mesh
+from dream3d.mesh.export import export
+from dream3d.mesh.isovalue import EmptyField, SolidField
 from dream3d.optimize import Setup
 from dream3d.types import Camera, Image
 
@@ -36,6 +42,14 @@ def shown(setup: Setup, image: Image) -> Float[Tensor, "b h w 3"]:
     if made_of_latents and setup.device.type == "cuda":
         return decoded(setup)
     return image.over(torch.ones(1, 1, 1, 3))
+
+
+def preview_mesh(setup: Setup, folder: Path) -> None:
+    """``preview.glb``: the first field's surface so far, coarse and with vertex colours, for the live view;
+    nothing where there is no surface yet."""
+    with in_rgb(setup.fields[0]), suppress(EmptyField, SolidField):
+        mesh = to_mesh(setup.fields[0], resolution=48, refine=1, smoothing=1, faces=4000, colour_samples=2)
+        export(mesh, folder, ["glb"], name="preview")
 
 
 def around(setup: Setup, size: int) -> Camera:

@@ -9,22 +9,19 @@ from typing import Any
 
 import torch
 from hydra.utils import instantiate
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
-from dream3d.cameras import turntable
 from dream3d.errors import UserError
 from dream3d.fields.latents import in_rgb
 from dream3d.mesh.build import Build
 from dream3d.mesh.delight import Lit
 from dream3d.optimize import NonFinite, Setup, Step, optimize
-from dream3d.render.reference import Reference
 from dream3d.report import manifest
-from dream3d.report.console import Bar, say, summary
+from dream3d.report.console import Bar, summary
+from dream3d.report.loggers import loggers
 from dream3d.report.metrics_log import MetricsLog
 from dream3d.report.pictures import preview
-from dream3d.report.turntable import write_gif, write_mp4
-from dream3d.report.viewer import write_viewer
 from dream3d.run import checkpoint
 from dream3d.run.build import PriorOf, accelerators, build, build_prior, restore, state_of
 from dream3d.run.construction_errors import constructing, restoring
@@ -32,8 +29,11 @@ from dream3d.run.directory import Run, resume, start, undone, write_settings
 from dream3d.run.initial_field import initial_shape, start_from
 from dream3d.run.initial_mesh import carry, given_mesh
 from dream3d.run.interrupt import deferred
-from dream3d.run.previews import DISTANCE, ELEVATION, FOV_Y, shown, sides
+from dream3d.run.pictures import keep_before, write_pictures
+from dream3d.run.previews import preview_mesh, shown, sides
+from dream3d.run.progress import OnStep, Progress
 from dream3d.run.refine import STAGES, refined
+from dream3d.run.stopping import stop_asked
 from dream3d.seeding import generator
 from dream3d.types import Mesh
 
@@ -54,9 +54,21 @@ def run(
     prior_of: PriorOf = build_prior,
     console: Console | None = None,
 ) -> Path:
-    """From a configuration to a folder of files. Returns the folder.
+    """From a configuration to a folder of files. Returns the folder; all else as ``completed``."""
+    return completed(settings, overrides, prior_of, console).folder
 
-    ``prior_of`` may hand out a prior already loaded; ``console`` is where progress goes (None: stdout).
+
+def completed(
+    settings: DictConfig,
+    overrides: Sequence[str],
+    prior_of: PriorOf = build_prior,
+    console: Console | None = None,
+    on_step: OnStep | None = None,
+) -> Run:
+    """The run of a configuration from its beginning, or from its checkpoint, to its files.
+
+    ``prior_of`` may hand out a prior already loaded; ``console`` is where progress goes (None: stdout);
+    ``on_step`` is called after every step, and what it raises ends the run.
 
     Raises:
         UserError: something the user can mend.
@@ -64,7 +76,7 @@ def run(
     """
     resumed = settings.resume is not None
     run = resume(settings, overrides) if resumed else start(settings)
-    run.console = console or run.console
+    run.console, run.on_step = console or run.console, on_step
     if run.settings.threads:
         torch.set_num_threads(run.settings.threads)
     saved = checkpoint.load(run.folder / "checkpoint.pt") if resumed else None
@@ -75,10 +87,10 @@ def run(
             restored(run, setup, saved)
     write_settings(run)
     for note in setup.notes:
-        say(run.console, note)
+        run.say(note)
     run.watchdog.extend(setup.warnings)
     for warning in run.watchdog.warnings:
-        say(run.console, f"warning: {warning}")
+        run.say(f"warning: {warning}")
     try:
         with run.stage("coarse" if given is None else "carry"):
             coarse(run, setup, run.step) if given is None else carried(run, setup, given)
@@ -86,9 +98,9 @@ def run(
         finish(run, setup, build_mesh)
     except KeyboardInterrupt:
         word = shlex.quote(f"resume={run.folder}")
-        say(run.console, f"stopped at step {run.step}; continue with: python -m dream3d {word}")
+        run.say(f"stopped at step {run.step}; continue with: python -m dream3d {word}")
         raise
-    return run.folder
+    return run
 
 
 def built(settings: DictConfig, prior_of: PriorOf = build_prior) -> tuple[Setup, Build]:
@@ -126,7 +138,7 @@ def coarse(run: Run, setup: Setup, begin: int) -> None:
         setup,
         begin,
         run.settings.steps,
-        metrics="metrics.jsonl",
+        stage="coarse",
         keep=lambda done: save(run, setup, done),
     )
 
@@ -135,7 +147,7 @@ def carried(run: Run, setup: Setup, mesh: Mesh) -> None:
     """In place of the coarse stage: the colours of a given mesh, in the field(s)."""
     if run.step == 0:
         error = carry(setup, mesh)
-        say(run.console, f"{run.settings.mesh_file}: colours carried over with an error of {error:.3f}")
+        run.say(f"{run.settings.mesh_file}: colours carried over with an error of {error:.3f}")
         save(run, setup, run.settings.steps)
 
 
@@ -159,7 +171,7 @@ def refine(
         if total == 0:
             continue
         with run.stage(name):
-            of = start if given is None else partial(itself, given)
+            of = partial(found, run.folder, setup.fields[0], start) if given is None else partial(itself, given)
             with constructing():
                 fine = refined(setup, run.settings, of, name=name, fields=fine.fields, prior_of=prior_of)
             begin, given = 0, None
@@ -167,9 +179,15 @@ def refine(
                 restore(fine, saved[name]["state"])
                 begin = int(saved[name]["step"])
             keep = partial(keep_stage, run, content, name, fine)
-            train(run, fine, begin, total, metrics=f"metrics-{name}.jsonl", keep=keep)
+            train(run, fine, begin, total, stage=name, keep=keep)
             content[name] = {"step": total, "state": copy.deepcopy(state_of(fine))}
     return fine
+
+
+def found(folder: Path, first: Any, start: Callable[[Any], Mesh], field: Any) -> Mesh:
+    """What ``start`` finds in the field; that of the ``first`` coarse one is kept, to compare with."""
+    mesh = start(field)
+    return keep_before(folder, mesh) if field is first else mesh
 
 
 def itself(mesh: Mesh, _field: Any) -> Mesh:
@@ -182,12 +200,15 @@ def keep_stage(run: Run, before: dict[str, Any], name: str, setup: Setup, done: 
     checkpoint.save(run.folder / "checkpoint.pt", {**before, name: now})
 
 
-def train(run: Run, setup: Setup, begin: int, total: int, *, metrics: str, keep: Callable[[int], None]) -> None:
+def train(run: Run, setup: Setup, begin: int, total: int, *, stage: str, keep: Callable[[int], None]) -> None:
     """The loop; log, preview and save (``keep``) on the way, and when interrupted."""
     every = 1 if setup.device.type == "cpu" else 20
+    metrics = "metrics.jsonl" if stage == "coarse" else f"metrics-{stage}.jsonl"
+    others = loggers(run.settings.log, run.folder, stage, begin, plain(run.settings))
+    stop_asked(run.folder)  # of an earlier run, too late for it
     with (
         deferred() as interrupted,
-        MetricsLog(run.folder / metrics, begin, every) as log,
+        MetricsLog(run.folder / metrics, begin, every, others) as log,
         Bar(run.console, run.settings.prompt, total, begin) as bar,
     ):
         try:
@@ -197,13 +218,21 @@ def train(run: Run, setup: Setup, begin: int, total: int, *, metrics: str, keep:
                 bar.update(done, step.loss)
                 if done % run.settings.preview_every == 0 or done == total:
                     look(run, setup, done)
-                if done % run.settings.checkpoint_every == 0 or done == total or interrupted():
+                stopping = interrupted() or stop_asked(run.folder)
+                if done % run.settings.checkpoint_every == 0 or done == total or stopping:
                     log.flush()
                     keep(done)
-                if interrupted():
+                if stopping:
                     raise KeyboardInterrupt
+                if run.on_step is not None:
+                    run.on_step(Progress(stage, done, total, step))
         except (NonFinite, ValueError) as error:
             raise UserError(str(error)) from error
+
+
+def plain(settings: DictConfig) -> dict[str, Any]:
+    """The settings as nested dictionaries."""
+    return {str(k): v for k, v in (OmegaConf.to_container(settings, resolve=True) or {}).items()}  # pyright: ignore
 
 
 def scalars(step: Step) -> dict[str, torch.Tensor]:
@@ -221,9 +250,11 @@ def look(run: Run, setup: Setup, done: int) -> None:
     """Eight sides of the (first) field into preview.png, and the watchdog's opinion of them."""
     image = sides(setup)
     preview(shown(setup, image), run.folder / "preview.png")
+    if run.settings.live:
+        preview_mesh(setup, run.folder)
     warning = run.watchdog.look(image, done)
     if warning:
-        say(run.console, f"warning: {warning}")
+        run.say(f"warning: {warning}")
 
 
 def finish(run: Run, setup: Setup, build_mesh: Callable[..., Mesh]) -> None:
@@ -234,6 +265,8 @@ def finish(run: Run, setup: Setup, build_mesh: Callable[..., Mesh]) -> None:
         try:
             with run.stage("mesh"), in_rgb(field):
                 mesh = build_mesh(field, folder)
+                run.fields.append(field)
+                run.meshes.append(mesh)
         except ValueError as error:
             raise UserError(str(error)) from error
         with run.stage("pictures"):
@@ -257,23 +290,3 @@ def finish(run: Run, setup: Setup, build_mesh: Callable[..., Mesh]) -> None:
         stages=run.seconds,
         warnings=run.watchdog.warnings,
     )
-
-
-def write_pictures(folder: Path, mesh: Mesh, prompt: str, frames: int = 60, size: int = 320) -> None:
-    """turntable.mp4, turntable.gif (with 0 frames neither) and viewer.html of the exported mesh."""
-    if frames:
-        write_turntable(folder, mesh, frames, size)
-    if (folder / "mesh.glb").exists():
-        write_viewer(folder / "mesh.glb", folder / "viewer.html", prompt)
-
-
-def write_turntable(folder: Path, mesh: Mesh, frames: int, size: int) -> None:
-    """The exported mesh once round, every frame as a video and every other one as a GIF."""
-    reference = Reference(mesh)
-    camera = turntable(frames, ELEVATION, DISTANCE, FOV_Y, size)
-    white = torch.ones(1, 1, 1, 3)
-    pictures = torch.cat([
-        reference.picture(camera[i : i + 1], supersample=2, ambient=0.85).over(white) for i in range(frames)
-    ])  # fmt: skip
-    write_mp4(pictures, folder / "turntable.mp4")
-    write_gif(pictures[::2], folder / "turntable.gif", fps=12)

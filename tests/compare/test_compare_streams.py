@@ -8,10 +8,10 @@ from omegaconf import OmegaConf
 from tiny import mini, saved
 
 from dream3d.compare.grid import cells, members
-from dream3d.compare.priors import Priors
 from dream3d.compare.settings import read
 from dream3d.optimize import at_step, optimize
 from dream3d.run.build import build
+from dream3d.run.shared_prior import Priors
 
 
 @pytest.fixture(scope="module")

@@ -30,7 +30,7 @@ def test_a_nasty_title_stays_text():
     page = Seen()
     page.feed(viewer_page(GLB, NASTY))
     assert page.text["title"] == NASTY and page.text["h1"] == NASTY
-    assert [tag for tag, _ in page.tags].count("script") == 2
+    assert [tag for tag, _ in page.tags].count("script") == 3
     assert "alert" not in page.text["script"]
 
 
@@ -38,6 +38,16 @@ def test_the_model_is_embedded_whole():
     page = viewer_page(GLB, "x")
     found = re.search(r'<script type="application/octet-stream" id="glb">([^<]*)</script>', page)
     assert found is not None and base64.b64decode(found[1]) == GLB
+
+
+def test_the_model_before_refinement_is_embedded_too():
+    before = GLB + b"before"
+    found = re.search(
+        r'<script type="application/octet-stream" id="before">([^<]*)</script>', viewer_page(GLB, "x", before)
+    )
+    assert found is not None and base64.b64decode(found[1]) == before
+    with pytest.raises(ValueError, match="expected a binary glTF"):
+        viewer_page(GLB, "x", b"# obj")
 
 
 def test_nothing_is_fetched():

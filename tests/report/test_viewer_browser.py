@@ -50,18 +50,27 @@ def quad() -> trimesh.Trimesh:
     texture = np.zeros((64, 64, 3), np.uint8)
     texture[:32, :32], texture[:32, 32:] = (255, 0, 0), (0, 255, 0)
     texture[32:, :32], texture[32:, 32:] = (0, 0, 255), (128, 128, 128)
-    material = trimesh.visual.material.PBRMaterial(baseColorTexture=Pillow.fromarray(texture))
+    material = trimesh.visual.material.PBRMaterial(
+        baseColorTexture=Pillow.fromarray(texture), metallicFactor=0.0, roughnessFactor=1.0
+    )
     visual = trimesh.visual.TextureVisuals(uv=[(0, 0), (1, 0), (1, 1), (0, 1)], material=material)
     corners = [(-1, -1, 0), (1, -1, 0), (1, 1, 0), (-1, 1, 0)]
     return trimesh.Trimesh(corners, [(0, 1, 2), (0, 2, 3)], visual=visual, process=False)
 
 
 def shown(
-    mesh: trimesh.Trimesh, folder, view: str, extra: str = STILL, script: str = ""
+    mesh: trimesh.Trimesh,
+    folder,
+    view: str,
+    extra: str = STILL,
+    script: str = "",
+    before: trimesh.Trimesh | None = None,
 ) -> tuple[np.ndarray, list[str]]:
     """The screenshot and the console's complaints."""
     (folder / "mesh.glb").write_bytes(mesh.export(file_type="glb", include_normals=True))
-    write_viewer(folder / "mesh.glb", folder / "viewer.html", "a box </script>")
+    if before is not None:
+        (folder / "before.glb").write_bytes(before.export(file_type="glb", include_normals=True))
+    write_viewer(folder / "mesh.glb", folder / "viewer.html", "a box </script>", folder / "before.glb")
     page = (folder / "viewer.html").read_text(encoding="utf-8").replace("</body>", script + "</body>")
     (folder / "viewer.html").write_text(page, encoding="utf-8")
     assert BROWSER is not None
@@ -99,13 +108,64 @@ def asymmetry(picture: np.ndarray) -> float:
     return float((np.abs(body - body[:, ::-1]).max(-1) > 60).mean())
 
 
-def test_starts_at_the_front_and_upright(tmp_path):
-    picture, complaints = shown(box(), tmp_path, "#elevation=30")
+def test_the_front_is_upright(tmp_path):
+    picture, complaints = shown(box(), tmp_path, "#azimuth=0&elevation=30")
     assert complaints == []
     assert is_like(picture[290, 240], SIDES[2, 1])
     column = [is_like(p, SIDES[1, 1]) for p in picture[:, 240]]
     assert any(column[:240]) and not any(column[240:])  # the top is above
     assert asymmetry(picture) < 0.002  # less motion is wished for, so it stands still
+
+
+def test_it_starts_in_three_quarter_view(tmp_path):
+    picture, complaints = shown(box(), tmp_path, "")
+    assert complaints == []
+    sides = [any(is_like(p, SIDES[side]) for p in picture[100:400:4, 60:420:4].reshape(-1, 3)) for side in SIDES]
+    assert dict(zip(SIDES, sides, strict=True)) == {
+        (0, 1): True, (0, -1): False, (1, 1): True, (1, -1): False, (2, 1): True, (2, -1): False,
+    }  # fmt: skip
+
+
+def pressed(*names: str) -> str:
+    clicks = "".join(f"document.getElementById('{name}').click();" for name in names)
+    return f"<script>addEventListener('load', () => setTimeout(() => {{ {clicks} }}, 300));</script>"
+
+
+def test_normals_are_colours(tmp_path):
+    picture, complaints = shown(box(), tmp_path, "#azimuth=0&elevation=0", script=pressed("normals"))
+    assert complaints == []
+    assert np.abs(picture[240, 240] - (128, 128, 255)).max() <= 2  # towards +z
+
+
+def test_clay_has_no_colours_and_the_wireframe_is_drawn_over_it(tmp_path):
+    plain, complaints = shown(box(), tmp_path, "#azimuth=0&elevation=0", script=pressed("clay"))
+    lined, more = shown(box(), tmp_path, "#azimuth=0&elevation=0", script=pressed("clay", "wire"))
+    assert complaints == more == []
+    front = plain[200:280, 200:280]
+    assert np.ptp(front[0, 0]) <= 2 and front.min() > 120
+    differs = np.abs(lined - plain).max(-1)[180:300, 180:300] > 10
+    assert 60 < differs.sum() < 800  # the diagonal of the front's two triangles
+
+
+def test_the_slider_shows_what_was_before_on_the_left(tmp_path):
+    red = box()
+    red.visual.vertex_colors = np.tile([255, 0, 0, 255], (len(red.vertices), 1))
+    picture, complaints = shown(box(), tmp_path, "#azimuth=0&elevation=0", before=red)
+    assert complaints == []
+    assert is_like(picture[240, 170], (255, 0, 0)) and is_like(picture[240, 320], SIDES[2, 1])
+
+
+def test_the_object_is_moved_aside_with_the_right_button(tmp_path):
+    script = """<script>addEventListener('load', () => setTimeout(() => {
+      const view = document.getElementById('view'), at = (kind, x) => view.dispatchEvent(
+        new PointerEvent(kind, { pointerId: 1, clientX: x, clientY: 240, button: 2, bubbles: true }));
+      view.setPointerCapture = () => {};
+      at('pointerdown', 100); at('pointermove', 220); at('pointerup', 220);
+    }, 300));</script>"""
+    picture, complaints = shown(box(), tmp_path, "#azimuth=0&elevation=0", script=script)
+    assert complaints == []
+    green = np.nonzero([is_like(p, SIDES[2, 1]) for p in picture[240]])[0]
+    assert 340 < (green.min() + green.max()) / 2 < 380  # 120 pixels to the right of the middle
 
 
 def test_azimuth_grows_towards_x(tmp_path):
@@ -126,7 +186,7 @@ def test_dragging_keys_and_button_work(tmp_path):
       view.dispatchEvent(new WheelEvent('wheel', { deltaY: 400, cancelable: true }));
       document.getElementById('background').click();
     }, 300));</script>"""
-    picture, complaints = shown(box(), tmp_path, "#elevation=0", script=script)
+    picture, complaints = shown(box(), tmp_path, "#azimuth=0&elevation=0", script=script)
     assert complaints == []
     assert is_like(picture[240, 240], SIDES[0, -1])  # 210 pixels at 0.4 degrees, and a key of 6
     assert picture[60, 20].max() < 60  # dark
@@ -135,7 +195,7 @@ def test_dragging_keys_and_button_work(tmp_path):
 
 
 def test_texture_is_upright_and_its_colours_are_kept(tmp_path):
-    picture, complaints = shown(quad(), tmp_path, "#elevation=0")
+    picture, complaints = shown(quad(), tmp_path, "#azimuth=0&elevation=0")
     assert complaints == []
     corners = {
         (190, 190): (255, 0, 0),
@@ -148,7 +208,7 @@ def test_texture_is_upright_and_its_colours_are_kept(tmp_path):
 
 
 def test_it_turns_by_itself(tmp_path):
-    picture, complaints = shown(box(), tmp_path, "#elevation=0", extra="--mute-audio")
+    picture, complaints = shown(box(), tmp_path, "#azimuth=0&elevation=0", extra="--mute-audio")
     assert complaints == []
     assert asymmetry(picture) > 0.02
 

@@ -3,10 +3,10 @@ from omegaconf import OmegaConf
 from tiny import mini, saved
 
 from dream3d.compare.grid import cells
-from dream3d.compare.priors import Priors, over_same_weights
 from dream3d.compare.settings import read
 from dream3d.optimize import optimize
 from dream3d.run.build import build, build_prior
+from dream3d.run.shared_prior import Priors, over_same_weights
 
 
 def losses(cell, prior_of):
