@@ -33,7 +33,7 @@ TINY_REFINE = ["refine.steps=1", "refine.size=16"]
 TINY_GRID = ["refine.field.resolution=8"]  # a lattice, where the stage has one
 TINY_TEXTURE = ["texture.steps=1", "texture.size=16"]
 ALL_STAGES = ("experiment=magic3d", "experiment=prolificdreamer")
-RUNS = [c for c in COMMANDS if c.startswith("python -m dream3d ")] + ['python -m dream3d prompt="a corgi"']
+RUNS = [c for c in COMMANDS if re.match(r"python -m dream3d (-|\w+=)", c)] + ['python -m dream3d prompt="a corgi"']
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +41,7 @@ def place(tmp_path_factory):
     """A folder with a run, models and a small Stable Diffusion in it."""
     folder = tmp_path_factory.mktemp("readme")
     (folder / "my_models").mkdir()
+    (folder / "list.txt").write_text("# two\na corgi\na chair seed=2\n")
     trimesh.load(box_file(folder)).export(folder / "chair.glb")
     box_file(folder).rename(folder / "my_models" / "box.ply")
     saved(sd(), folder / "sd")
@@ -50,9 +51,11 @@ def place(tmp_path_factory):
 def small(words: list[str], place: Path, tmp_path: Path) -> list[str]:
     """The words of a README command with a real folder for each that it only describes, and tiny settings."""
     words = [
-        w.replace("outputs/<run>", str(place / "run")).replace("chair.glb", str(place / "chair.glb"))
+        w.replace("outputs/<run>", str(place / "run"))
+        .replace("chair.glb", str(place / "chair.glb"))
+        .replace("list.txt", str(place / "list.txt"))
         for w in words
-        if not w.startswith(("steps=", "prior.path="))
+        if not w.startswith(("steps=", "prior.path=", "out="))
     ]
     if any(w.startswith("resume=") for w in words):
         return words
@@ -96,7 +99,7 @@ def test_dream3d_commands_run(line, place, tmp_path, monkeypatch):
     without_pictures(monkeypatch)
     words = small(shlex.split(line)[3:], place, tmp_path)
     assert ran("dream3d", words, monkeypatch, tmp_path) == 0
-    assert "--cfg" in words or list(tmp_path.rglob("mesh.glb"))
+    assert "--cfg" in words or "--help" in words or list(tmp_path.rglob("mesh.glb"))
 
 
 def test_resume_and_export(place, monkeypatch):

@@ -39,14 +39,17 @@ def started(settings: "DictConfig", words: Sequence[str]) -> None:
     from dream3d.cli.watch import shown_live
     from dream3d.run import config as configuration
 
-    if settings.prompts_file is not None:
-        from dream3d.cli.prompts_file import run_file as run  # torch is imported only once the words are sound
-    else:
-        if settings.resume is None:
-            configuration.check(settings)
-        from dream3d.run.stages import run
-    with shown_live(settings):
-        run(settings, words)
+    if settings.resume is None and settings.prompts_file is None:
+        configuration.check(settings)
+    with shown_live(settings):  # torch is imported only once the command is known to be sound
+        if settings.prompts_file is not None:
+            from dream3d.cli.prompts_file import run_file
+
+            run_file(settings, words)
+        else:
+            from dream3d.run.stages import run
+
+            run(settings, words)
 
 
 def by_hydra(words: Sequence[str]) -> int:
