@@ -24,7 +24,7 @@ class Config:
     prompts_file: str | None = None
     negative: str = ""
     seed: int = 0
-    steps: int = 400
+    steps: int = 300
     batch_size: int = 2
     size: int = 64
     particles: int = 1
