@@ -5,6 +5,15 @@ class UserError(Exception):
     """Ends the command with its message alone (no traceback) and exit code 2."""
 
 
+class Stopped(KeyboardInterrupt):
+    """A signal that asks to stop: ``code`` is the exit code, 128 + its number where none is asked for."""
+
+    def __init__(self, number: int, code: int | None = None) -> None:
+        super().__init__()
+        self.number = number
+        self.code = 128 + number if code is None else code
+
+
 def first(error: Exception) -> str:
     """The first sentence of an error."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]

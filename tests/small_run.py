@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -54,28 +54,43 @@ def without_pictures(monkeypatch: Any) -> None:
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Ctrl-C works inside and in processes started inside, even where pytest runs in the background."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    """Ctrl-C, SIGTERM and SIGHUP work inside and in processes started inside, even where pytest runs in the
+    background."""
+    handlers = {
+        signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL, signal.SIGHUP: signal.SIG_DFL
+    }  # fmt: skip
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
-def stopped_after(monkeypatch: Any, words: Sequence[str], steps: int) -> int:
-    """The run with Ctrl-C pressed in its step ``steps``; the exit code."""
+def during(monkeypatch: Any, words: Sequence[str], steps: int, happens: Callable[[], object]) -> int:
+    """The run, in whose step ``steps`` something happens; the exit code."""
     import dream3d.run.stages
 
     scalars = dream3d.run.stages.scalars
 
     def noted(step):
         if step.step == steps - 1:
-            os.kill(os.getpid(), signal.SIGINT)
+            happens()
         return scalars(step)
 
     with interruptible(), monkeypatch.context() as patch:
         patch.setattr("dream3d.run.stages.scalars", noted)
         return command(words)
+
+
+def stopped_after(monkeypatch: Any, words: Sequence[str], steps: int, *signals: int) -> int:
+    """The run with Ctrl-C pressed (or other signals sent) in its step ``steps``; the exit code."""
+
+    def send() -> None:
+        for number in signals or (signal.SIGINT,):
+            os.kill(os.getpid(), number)
+
+    return during(monkeypatch, words, steps, send)
 
 
 def process(code: str, words: Sequence[str], **options: Any) -> subprocess.Popen:

@@ -1,24 +1,38 @@
 """What the commands do with errors: one line on stderr and an exit code."""
 
+import io
 import os
 import sys
 import traceback
 from collections.abc import Callable
 
-from dream3d.errors import UserError
+from dream3d.errors import Stopped, UserError
+from dream3d.run.interrupt import stoppable
 
 INTERRUPTED = 130  # 128 + SIGINT, what shells expect
 
 
 def reported(action: Callable[[], object]) -> int:
-    """Do it. Returns the exit code: 0; 2 after one line on stderr; 130 after Ctrl-C."""
+    """Do it. Returns the exit code: 0; 2 after one line on stderr; 130 after Ctrl-C, 143 after SIGTERM, 129 after
+    SIGHUP, or what a scheduler wants to see then (``requeue_code``)."""
+    legible()
     try:
-        action()
+        with stoppable():
+            action()
     except (UserError, OSError) as error:
         return failed(error)
+    except Stopped as stopped:
+        return stopped.code
     except KeyboardInterrupt:
         return INTERRUPTED
     return 0
+
+
+def legible() -> None:
+    """On a console that is not UTF-8 what it has no sign for becomes a question mark, not an error."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and "utf" not in stream.encoding.lower():
+            stream.reconfigure(errors="replace")
 
 
 def failed(error: UserError | OSError) -> int:

@@ -11,6 +11,7 @@ from omegaconf.errors import ConfigTypeError, InterpolationResolutionError, Vali
 
 from dream3d.cli.commands import COMMANDS
 from dream3d.errors import first
+from dream3d.run.ranges import MAY_BE_LIST, MAY_BE_NULL, of
 
 HELP = "python -m dream3d --help"
 KINDS = {bool: "true or false", int: "a number", float: "a number", list: "a list like [1, 2]", str: "text"}
@@ -20,6 +21,7 @@ ROOT = {
     "bool": "true or false",
     "str": "text",
     "str | None": "text",
+    "int | None": "a whole number",
 }
 
 
@@ -96,12 +98,15 @@ def dotted(tree: Any, at: str = "") -> Iterator[str]:
 
 
 def misfits(got: Any, default: Any, at: str = "") -> Iterator[str]:
-    """One line for each value that is of another kind than its default. null fits everywhere, and a
-    mapping with ``_target_`` (a schedule) where a number does."""
+    """One line for each value that is of another kind than its default. null fits where it means something
+    (``ranges.MAY_BE_NULL``), and a mapping with ``_target_`` (a schedule) where a number does."""
     if got == "???":
         yield f"{at}: got nothing, expected a value; say {at}=..."
-    elif got is None or default is None or default == "???":
+    elif default is None or default == "???":
         return
+    elif got is None:
+        if not of(MAY_BE_NULL, at):
+            yield f"{at}: got null, expected {expected(default)}"
     elif isinstance(default, dict):
         yield from misfit_settings(got, default, at)
     elif isinstance(default, list):
@@ -109,15 +114,26 @@ def misfits(got: Any, default: Any, at: str = "") -> Iterator[str]:
             yield f"{at}: got {got!r}, expected {KINDS[list]}"
         elif default and all(map(number, default)) and not all(map(number, got)):
             yield f"{at}: got {got}, expected numbers in the list"
-    elif not fits(got, default):
-        yield f"{at}: got {got!r}, expected {KINDS[type(default)]} like {str(default).lower()}"
+    elif not fits(got, default) and not (isinstance(got, list) and of(MAY_BE_LIST, at)):
+        yield f"{at}: got {got!r}, expected {expected(default)}"
+
+
+def expected(default: Any) -> str:
+    """What kind of value takes the default's place.
+
+    >>> expected(True), expected(0.5), expected({"a": 1})
+    ('true or false like true', 'a number like 0.5', 'settings (a)')
+    """
+    if isinstance(default, dict):
+        return f"settings ({', '.join(dotted(default)) or 'none'})"
+    return f"{KINDS[type(default)]} like {str(default).lower()}"
 
 
 def misfit_settings(got: Any, default: dict[str, Any], at: str) -> Iterator[str]:
     """``misfits`` of a mapping. Of another ``_target_`` the constructor knows what it needs."""
     if not isinstance(got, dict):
-        yield f"{at}: got {got!r}, expected settings ({', '.join(dotted(default))}); change them singly"
-    elif "_target_" in default and "_target_" not in got:
+        yield f"{at}: got {got!r}, expected {expected(default)}; change them singly"
+    elif "_target_" in default and not isinstance(got.get("_target_"), str):
         yield f"{at}: it was removed, but is needed; leave out ~{at}"
     elif got.get("_target_") == default.get("_target_"):
         for name, value in default.items():

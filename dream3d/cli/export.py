@@ -22,6 +22,7 @@ from dream3d.cli.commands import HELP_FLAGS, written
 from dream3d.cli.errors import reported
 from dream3d.cli.explain import misfits, nearest
 from dream3d.errors import UserError
+from dream3d.run.ranges import out_of_range
 
 MESH = {
     "format": "formats",
@@ -56,7 +57,8 @@ def mesh_settings(saved: DictConfig, given: dict[str, str]) -> DictConfig:
     for word, name in MESH.items():
         if word in given:
             mesh[name] = value_of(word, given[word])
-    for wrong in misfits(OmegaConf.to_container(mesh), default, "mesh"):
+    tree = OmegaConf.to_container(mesh)
+    for wrong in (*misfits(tree, default, "mesh"), *out_of_range(tree, "mesh")):
         raise UserError(wrong)
     return mesh
 
@@ -110,7 +112,7 @@ def fields_of(saved: DictConfig, file: Path) -> list[Any]:
 def export(words: Sequence[str]) -> list[Path]:
     """Make the mesh of every particle again; the files written. Raises UserError."""
     given = parsed(words)
-    from dream3d.run.directory import saved_settings  # this and what follows imports torch
+    from dream3d.run.saved import saved_settings  # this and what follows imports torch
 
     run = Path(given["run"]).expanduser()
     out = Path(given.get("out", run)).expanduser()

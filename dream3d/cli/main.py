@@ -52,19 +52,30 @@ def started(settings: "DictConfig", words: Sequence[str]) -> None:
             run(settings, words)
 
 
+def checked(words: Sequence[str], many: bool) -> None:
+    """Compose what the words ask for; where runs will follow, every value of a sweep is checked before the
+    first."""
+    from dream3d.cli.overrides import exactly, jobs
+    from dream3d.run import config as configuration
+
+    for job in jobs(words):
+        settings = exactly(job)
+        if many and settings.resume is None:
+            configuration.check(settings)
+
+
 def by_hydra(words: Sequence[str]) -> int:
     """What Hydra's flags ask for: its help, the composed configuration, shell completion, or many runs."""
     import hydra
 
     from dream3d.cli.errors import reported
-    from dream3d.cli.overrides import exactly, first_job, quoted, renamed
+    from dream3d.cli.overrides import exactly, quoted, renamed
     from dream3d.run import config as configuration
 
     if not UNCHECKED.intersection(words):
-        if not {"-m", "--multirun"}.intersection(words):  # where a comma separates values
-            words = [quoted(word) for word in words]
-        words = [renamed(word) for word in words]
-        if code := reported(lambda: exactly(first_job(words))):
+        many = bool({"-m", "--multirun"}.intersection(words))
+        words = [renamed(word) if many else quoted(word) for word in words]  # -m: a comma separates values
+        if code := reported(lambda: checked(words, many)):
             return code
     sys.argv[1:] = words
 

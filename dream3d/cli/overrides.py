@@ -49,7 +49,10 @@ def exactly(words: Sequence[str]) -> DictConfig:
     """``composed`` for words that are in Hydra's grammar already, as those of a multirun's jobs."""
     overrides = [parsed(word) for word in words]
     folder = configuration.folder().resolve()
-    chosen = [o for o in overrides if (folder / o.key_or_group).is_dir() and not o.is_delete()]
+    groups = {place.name for place in folder.iterdir() if place.is_dir()}
+    chosen = [o for o in overrides if o.key_or_group in groups and not o.is_delete()]
+    for override in chosen:
+        check_member(override, folder)
     try:
         with composing(folder):
             plain = compose("config", overrides=[o.input_line or "" for o in chosen])
@@ -63,7 +66,7 @@ def exactly(words: Sequence[str]) -> DictConfig:
             OmegaConf.update(config, key, new, merge=False)
         tree = OmegaConf.to_container(config, resolve=True)
         wrong = next(misfits(tree, OmegaConf.to_container(plain, resolve=True)), None)
-    except (HydraException, OmegaConfBaseException) as error:
+    except (HydraException, OmegaConfBaseException, ValueError, TypeError) as error:
         raise UserError(why(error)) from error
     if wrong is not None:
         raise UserError(wrong)
@@ -82,19 +85,24 @@ def composing(folder: Path) -> Iterator[None]:
         GlobalHydra.instance().hydra = outer
 
 
-def first_job(words: Sequence[str]) -> list[str]:
-    """The settings of a multirun's first job: of ``seed=1,2`` the 1. Flags are left out.
+def jobs(words: Sequence[str]) -> Iterator[list[str]]:
+    """The settings of a multirun's first job, and of those that differ from it in one swept value: every value
+    once, and not every combination. Flags are left out.
 
-    >>> first_job(["-m", "prompt=a corgi,a dog", "seed=1,2", "steps=3"])
-    ['prompt=a\\\\ corgi', 'seed=1', 'steps=3']
+    >>> list(jobs(["-m", "prompt=a corgi,a dog", "seed=1,2", "steps=3"]))[:2]
+    [['prompt=a\\\\ corgi', 'seed=1', 'steps=3'], ['prompt=a\\\\ dog', 'seed=1', 'steps=3']]
     """
     settings = [word for word in words if not word.startswith("-") and ("=" in word or word.startswith("~"))]
-    return [
-        f"{override.get_key_element()}={next(override.sweep_string_iterator())}"
+    values = [
+        [f"{override.get_key_element()}={value}" for value in override.sweep_string_iterator()]
         if override.is_sweep_override()
-        else word
+        else [word]
         for word, override in ((word, parsed(word, sweeps=True)) for word in settings)
     ]
+    first = [each[0] for each in values]
+    yield first
+    for i, each in enumerate(values):
+        yield from ([*first[:i], other, *first[i + 1 :]] for other in each[1:])
 
 
 def quoted(word: str) -> str:
@@ -122,8 +130,10 @@ def renamed(word: str) -> str:
     if (new := RENAMED.get(key.lstrip("+~"))) is not None:
         sys.stderr.write(f"dream3d: warning: {key}= is now called {new}=; the old name goes with the next version\n")
         return f"{new}{equals}{value}"
-    member = (configuration.folder() / "mesh" / f"{value.strip()}.yaml").is_file()
-    return f"mesh_file={value}" if key == "mesh" and equals and value.strip() and not member else word
+    if key != "mesh" or not value.strip():
+        return word
+    members = [file.stem for file in (configuration.folder() / "mesh").glob("*.yaml")]
+    return word if value.strip() in members else f"mesh_file={value}"
 
 
 def parsed(word: str, sweeps: bool = False) -> Override:
@@ -156,6 +166,18 @@ def replacement(override: Override, plain: DictConfig) -> dict[str, Any] | None:
         lent = {str(name): item for name, item in before.items() if str(name).startswith("_")}
         return lent | {str(name): item for name, item in value.items()}  # a function stays _partial_
     return None
+
+
+def check_member(override: Override, folder: Path) -> None:
+    """Raise UserError where a group is given anything but the name of one of its members (of experiments there
+    may be several)."""
+    group, member = override.key_or_group, override.value()
+    if isinstance(member, str | dict | QuotedString) or (group == "experiment" and isinstance(member, list)):
+        return
+    names = sorted(file.stem for file in (folder / group).glob("*.yaml"))
+    got = (override.input_line or "").partition("=")[2]
+    several = f"; for one run each say -m {group}={','.join(map(str, member))}" if isinstance(member, list) else ""
+    raise UserError(f"{group}: got {got}, expected one of: {', '.join(names)}{several}")
 
 
 def check_key(override: Override, plain: DictConfig) -> None:

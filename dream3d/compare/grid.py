@@ -19,9 +19,10 @@ from dream3d.cli.overrides import composed
 from dream3d.compare.settings import Request, plain, prompts
 from dream3d.errors import UserError
 from dream3d.run import config as configuration
-from dream3d.run.directory import saved_settings, slug
+from dream3d.run.directory import slug
+from dream3d.run.saved import saved_settings
 
-PLACE = ("out", "resume")
+PLACE = ("out", "resume", "overwrite")
 """Settings that say where a run is, not what it is."""
 
 

@@ -19,7 +19,7 @@ from dream3d.errors import UserError
 from dream3d.report.files import replacing
 from dream3d.run import checkpoint, stages
 from dream3d.run.build import PriorOf
-from dream3d.run.directory import saved_settings
+from dream3d.run.saved import saved_settings
 
 
 def work(cells: Sequence[Cell], settings: Settings, prior_of: PriorOf, progress: Progress) -> None:
@@ -66,7 +66,7 @@ def carry_out(cell: Cell, prior_of: PriorOf) -> None:
     """Start the run, or go on from its checkpoint; what it says goes to its log.txt."""
     begun = saved_step(cell)
     write_json(begun or 0, cell.measures / "resumed.json")
-    place = {"out": str(cell.folder), "resume": None if begun is None else str(cell.folder)}
+    place = {"out": str(cell.folder), "resume": None if begun is None else str(cell.folder), "overwrite": True}
     words = [] if begun is None else [f"resume={cell.folder}"]
     forget_peak_memory()
     with logged(cell.folder / "log.txt") as console:

@@ -1,13 +1,22 @@
 """What a run says: a progress bar on a terminal, a line every tenth in a log file, a summary at the end."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 from rich.text import Text
 from torch import Tensor
@@ -18,6 +27,17 @@ REFRESH = 0.25
 def say(console: Console, message: str) -> None:
     """One line as it is: no markup, no wrapping (paths stay whole)."""
     console.print(message, markup=False, highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def activity(console: Console, label: str) -> Iterator[None]:
+    """Work that cannot say how far it is: a spinner with the time it has taken, or a line in a log file."""
+    columns = SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()
+    if not console.is_terminal:
+        say(console, f"{label} ...")
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        progress.add_task(Text(label).markup, total=None)
+        yield
 
 
 class Bar:

@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -67,10 +68,13 @@ class MetricsLog:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.flush()
-        self._file.close()
-        for other in self.others:
-            other.close()
+        try:
+            self.flush()
+        finally:  # where the disk is full both say so; once is enough
+            with suppress(OSError):
+                self._file.close()
+            for other in self.others:
+                other.close()
 
 
 def _plain(value: Value) -> float | int | None:

@@ -8,12 +8,13 @@ import re
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from hydra.core.config_store import ConfigStore
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from dream3d.errors import UserError
+from dream3d.run.ranges import out_of_range
 
 
 @dataclass
@@ -31,6 +32,7 @@ class Config:
     device: str = "auto"
     threads: int = 0
     out: str | None = None
+    overwrite: bool = False
     resume: str | None = None
     mesh_file: str | None = None
     init: str | None = None
@@ -39,6 +41,8 @@ class Config:
     turntable: int = 60
     live: bool = False
     log: list[str] = dataclasses.field(default_factory=lambda: ["jsonl"])
+    verbose: bool = False
+    requeue_code: int | None = None
     prior: dict[str, Any] = dataclasses.field(default_factory=dict)
     prompts: dict[str, Any] = dataclasses.field(default_factory=dict)
     field: dict[str, Any] = dataclasses.field(default_factory=dict)
@@ -67,39 +71,39 @@ def folder() -> Path:
 
 def check(config: DictConfig) -> None:
     """Raise UserError for values that compose but cannot work."""
-    if not config.prompt.strip():
+    check_tree(cast(dict[str, Any], OmegaConf.to_container(config, resolve=True)))
+
+
+def check_tree(tree: dict[str, Any]) -> None:
+    """``check`` of plain settings (``run/ranges.py`` has what each may be)."""
+    if not str(tree["prompt"]).strip():
         raise UserError('prompt: got an empty text, expected a description; say prompt="a corgi"')
-    for name in ("steps", "batch_size", "particles", "checkpoint_every", "preview_every"):
-        if config[name] < 1:
-            raise UserError(f"{name}: got {config[name]}, expected a whole number >= 1")
-    if config.distill.noise_samples < 1:
-        raise UserError(f"distill.noise_samples: got {config.distill.noise_samples}, expected a whole number >= 1")
-    check_log(config)
-    if config.mesh_file is not None:
-        check_mesh(config)
+    for group in dataclasses.fields(Config):
+        if group.type == dict[str, Any] and not isinstance(tree[group.name], dict):
+            raise UserError(f"{group.name}: got {tree[group.name]}, expected settings; leave {group.name}= out")
+    for wrong in out_of_range(tree):
+        raise UserError(wrong)
+    if not re.fullmatch(r"auto|cpu|cuda(:\d{1,3})?", str(tree["device"])):
+        raise UserError(f"device: got '{tree['device']}', expected auto, cpu, cuda or cuda:N")
+    mesh = tree["mesh"]
+    if mesh["padding"] > mesh["size"] // 4:
+        raise UserError(f"mesh.padding: got {mesh['padding']}, expected at most a quarter of mesh.size")
+    check_log(tree["log"])
     for name, choice in (("refine", "refine=tets or flexicubes"), ("texture", "refine@texture=texture")):
-        if config[name].get("steps") and "field" not in config[name]:
-            raise UserError(f"{name}.steps: got {config[name].steps}, but {name}=none; say {choice}")
-    if config.seed < 0:
-        raise UserError(f"seed: got {config.seed}, expected a whole number >= 0")
-    if config.turntable < 0:
-        raise UserError(f"turntable: got {config.turntable}, expected a number of frames, 0 for none")
-    if config.threads < 0:
-        raise UserError(f"threads: got {config.threads}, expected 0 (all cores) or more")
-    if not 8 <= config.size <= 2048:
-        raise UserError(f"size: got {config.size}, expected pixels from 8 to 2048")
-    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", config.device):
-        raise UserError(f"device: got '{config.device}', expected auto, cpu, cuda or cuda:N")
+        if tree[name].get("steps") and "field" not in tree[name]:
+            raise UserError(f"{name}.steps: got {tree[name]['steps']}, but {name}=none; say {choice}")
+    if tree["mesh_file"] is not None:
+        check_mesh(Path(str(tree["mesh_file"])).expanduser(), bool(tree["refine"].get("steps")))
 
 
 LOGS = {"jsonl": "json", "tensorboard": "tensorboard", "wandb": "wandb"}
 """Member of ``log=`` -> the module that it needs."""
 
 
-def check_log(config: DictConfig) -> None:
+def check_log(names: list[str]) -> None:
     """Raise UserError for a logger that is not known, or not installed."""
-    for name in config.log:
-        if name not in LOGS:
+    for name in names:
+        if str(name) not in LOGS:
             raise UserError(f"log: got '{name}', expected some of: {', '.join(LOGS)}")
         if find_spec(LOGS[name]) is None:
             raise UserError(f"log: got '{name}', which is not installed; pip install {LOGS[name]}")
@@ -108,12 +112,15 @@ def check_log(config: DictConfig) -> None:
 MESHES = (".glb", ".gltf", ".obj", ".ply", ".stl", ".off")
 
 
-def check_mesh(config: DictConfig) -> None:
+def check_mesh(file: Path, refined: bool) -> None:
     """Raise UserError where ``mesh=`` names no mesh file, or there is no stage to use it."""
-    file = Path(config.mesh_file).expanduser()
     if file.suffix.lower() not in MESHES:
-        raise UserError(f"mesh: got '{config.mesh_file}', expected 'default' or a file ending in {', '.join(MESHES)}")
-    if not file.is_file():
-        raise UserError(f"mesh: got '{config.mesh_file}', but there is no such file; check the path")
-    if not config.refine.get("steps"):
+        raise UserError(f"mesh: got '{file}', expected 'default' or a file ending in {', '.join(MESHES)}")
+    try:
+        there = file.is_file()
+    except (OSError, ValueError):  # a name that no file can have
+        there = False
+    if not there:
+        raise UserError(f"mesh: got '{file}', but there is no such file; check the path")
+    if not refined:
         raise UserError("mesh: got a mesh to start from, but refine=none; say refine=tets, flexicubes or texture")

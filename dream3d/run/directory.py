@@ -1,22 +1,23 @@
 """A run's folder: made for a new run, found again for a resumed one."""
 
 import re
+import shutil
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 from rich.console import Console
-from yaml import YAMLError
 
-from dream3d.errors import UserError, first
+from dream3d.errors import UserError
 from dream3d.report.console import say
-from dream3d.run.config import Config, check
+from dream3d.run.config import check
+from dream3d.run.lock import NAME, refuse_if_held
 from dream3d.run.progress import OnStep
+from dream3d.run.saved import saved_settings
 from dream3d.run.watchdog import Watchdog
 from dream3d.types import Mesh
 
@@ -24,8 +25,8 @@ from dream3d.types import Mesh
 @dataclass
 class Run:
     """A run under way: where it writes, what it was told, what it noticed, how long its stages took,
-    which files and folders it made to begin with, the step of its checkpoint, who is told of every step,
-    and in the end its fields and textured meshes, one a particle."""
+    which files and folders it made to begin with, the step of its coarse checkpoint, where it is, who is told
+    of every step, and in the end its fields and textured meshes, one a particle."""
 
     folder: Path
     settings: DictConfig
@@ -34,6 +35,7 @@ class Run:
     seconds: dict[str, float] = field(default_factory=dict)
     made: list[Path] = field(default_factory=list)
     step: int = 0
+    place: str = "while loading"
     on_step: OnStep | None = None
     fields: list[Any] = field(default_factory=list)
     meshes: list[Mesh] = field(default_factory=list)
@@ -47,7 +49,7 @@ class Run:
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
         """Add the time spent inside to the stage's."""
-        begin = time.perf_counter()
+        begin, self.place = time.perf_counter(), f"in {name}"
         yield
         self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - begin
 
@@ -62,13 +64,16 @@ def slug(prompt: str) -> str:
 
 
 def start(settings: DictConfig) -> Run:
-    """Make the run folder. Raises UserError when it cannot be written."""
+    """Make the run folder. Raises UserError when it cannot be written, or holds a run that is not to be
+    overwritten."""
     name = f"{time.strftime('%Y%m%d-%H%M%S')}-{slug(settings.prompt)}"
     folder = Path(settings.out).expanduser() if settings.out else Path("outputs") / name
+    if settings.out:
+        check_free(folder, settings.overwrite)
     try:
         while not settings.out and folder.exists():  # another run began in the same second
             folder = folder.with_name(f"{folder.name}+")
-        made = [p for p in (folder / "config.yaml", folder, *folder.parents) if not p.exists()]
+        made = [p for p in (folder / NAME, folder / "config.yaml", folder, *folder.parents) if not p.exists()]
         folder.mkdir(parents=True, exist_ok=bool(settings.out))
         (folder / "config.yaml").touch()
     except OSError as error:
@@ -77,6 +82,30 @@ def start(settings: DictConfig) -> Run:
     if settings.mesh_file is not None:  # found again when the run is resumed from elsewhere
         settings.mesh_file = str(Path(settings.mesh_file).expanduser().resolve())
     return Run(folder, settings, made=made)
+
+
+def check_free(folder: Path, overwrite: bool) -> None:
+    """Raise UserError where the folder holds a run under way, or one that ``overwrite`` does not give up."""
+    with suppress(PermissionError, NotADirectoryError):  # said by what comes next
+        refuse_if_held(folder)
+        if not overwrite and (folder / "config.yaml").is_file() and (folder / "config.yaml").stat().st_size:
+            kind = "a finished run" if (folder / "run.json").is_file() else "a run that was stopped"
+            raise UserError(
+                f"out: '{folder}' holds {kind}; say resume={folder} to go on with it, overwrite=true to throw it "
+                "away, or choose another folder"
+            )
+
+
+PRODUCTS = ("checkpoint.pt", "run.json", "preview.png", "viewer.html", "turntable.*", "metrics*.jsonl", "mesh.*")
+LEFTOVERS = (".*.partial*", "*.partial", ".mesh-*")
+"""What a killed process was writing (``report/files.py``, ``mesh/export.py``)."""
+
+
+def clear(folder: Path, patterns: Sequence[str]) -> None:
+    """Remove what these patterns name in a run's folder and in those of its other particles."""
+    for place in (folder, *folder.glob("particle-*")):
+        for path in [path for pattern in patterns for path in place.glob(pattern)]:
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -96,36 +125,38 @@ def write_settings(run: Run) -> None:
     OmegaConf.save(run.settings, run.folder / "config.yaml", resolve=True)
 
 
+AFTER = ("steps", "turntable", "checkpoint_every", "preview_every", "verbose", "requeue_code")
+"""Settings, besides ``mesh.*``, that a resumed run may change: they act on what comes after the checkpoint."""
+
+
 def resume(settings: DictConfig, overrides: Sequence[str]) -> Run:
-    """The run in ``resume=``; only ``steps`` may be changed with it.
+    """The run in ``resume=``, with the changes that are allowed (``AFTER`` and ``mesh.*``).
 
     Raises:
         UserError: no such run, or other words on the command line.
     """
     folder = Path(settings.resume).expanduser()
-    others = [word for word in overrides if word.split("=")[0] not in ("resume", "steps")]
+    changed = [word.split("=")[0] for word in overrides if word.split("=")[0] != "resume"]
+    others = [key for key in changed if not changeable(key) or OmegaConf.select(settings, key) is None]
     if others:
         raise UserError(
-            f"resume: got also {' '.join(others)}; a resumed run keeps its settings, only steps= may change"
+            f"resume: got also {', '.join(others)}; a resumed run keeps its settings, but for "
+            f"{', '.join(AFTER)} and mesh.*; leave the others out, or start another run"
         )
     saved = saved_settings(folder, "resume")
-    if any(word.startswith("steps=") for word in overrides):
-        saved.steps = settings.steps
-        if saved.mesh_file is not None:
-            raise UserError("steps: this run started from a mesh and has no coarse stage; leave steps= out")
+    refuse_if_held(folder)
+    if "steps" in changed and saved.mesh_file is not None:
+        raise UserError("steps: this run started from a mesh and has no coarse stage; leave steps= out")
+    for key in changed:
+        OmegaConf.update(saved, key, OmegaConf.select(settings, key))
     check(saved)
     return Run(folder, saved)
 
 
-def saved_settings(folder: Path, key: str) -> DictConfig:
-    """config.yaml of a run. Raises UserError, about ``key``, when there is none or it cannot be read."""
-    file = folder / "config.yaml"
-    if not file.is_file():
-        raise UserError(f"{key}: got '{folder}', expected a run's folder with config.yaml and checkpoint.pt")
-    try:
-        saved = OmegaConf.load(file)
-        if isinstance(saved, DictConfig) and "prompt" in saved:
-            return cast(DictConfig, OmegaConf.merge(OmegaConf.structured(Config), saved))
-    except (OmegaConfBaseException, YAMLError, OSError, ValueError) as error:
-        raise UserError(f"{key}: {file} cannot be read ({first(error)}); start the run again") from error
-    raise UserError(f"{key}: {file} is not a run's configuration; start the run again")
+def changeable(key: str) -> bool:
+    """May a resumed run change it?
+
+    >>> changeable("mesh.faces"), changeable("mesh"), changeable("seed")
+    (True, False, False)
+    """
+    return key in AFTER or key.startswith("mesh.")

@@ -1,11 +1,12 @@
 """A later stage: a trained setup becomes one whose fields are meshes; the loop stays the same."""
 
 import dataclasses
+import inspect
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from hydra.utils import instantiate
+from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
@@ -14,6 +15,7 @@ from dream3d.fields.latents import latents_of, switch
 from dream3d.fields.movable import Distance
 from dream3d.geometry.signed_distance import signed_distance
 from dream3d.optimize import Regulariser, Setup
+from dream3d.priors.loading.resolve import resolve
 from dream3d.render.background import RandomColour
 from dream3d.run.build import PriorOf, build_loss, build_optimizer, build_prior, told
 from dream3d.seeding import generator
@@ -66,6 +68,24 @@ def refined(
         size=stage.size,
         seed=setup.seed + STREAM * (1 + STAGES.index(name)),
     )
+
+
+def check_stages(settings: DictConfig, timesteps: int, prior_of: PriorOf) -> None:
+    """Make what the later stages are made of (but for the fields, which need the coarse ones), so that what is
+    wrong with it is known before the first step. Errors of constructors come through as they are."""
+    for name in (name for name in STAGES if settings[name].steps):
+        stage = settings[name]
+        for part in ("render", "shading", "lr", "camera"):
+            instantiate(stage[part])
+        inspect.signature(get_object(stage.field._target_)).bind_partial(**instantiate(stage.field).keywords)
+        for item in stage.regularize.values():
+            instantiate(item)
+        time = instantiate(stage.time)
+        for step in (0, stage.steps - 1):
+            time(step, 1, timesteps, generator(settings.seed, step, "time"))
+        own = stage.get("prior")
+        if own and "places" in own and prior_of is build_prior and not str(own.path).endswith(".safetensors"):
+            resolve(own.path, own.places, own.offline)
 
 
 def in_rgb(setup: Setup) -> Setup:

@@ -1,7 +1,7 @@
 """The stages of a run: coarse field -> refined mesh (if it is asked for) -> files."""
 
 import copy
-import shlex
+import signal
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -12,28 +12,31 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
-from dream3d.errors import UserError
+from dream3d.errors import Stopped, UserError
 from dream3d.fields.latents import in_rgb
 from dream3d.mesh.build import Build
 from dream3d.mesh.delight import Lit
 from dream3d.optimize import NonFinite, Setup, Step, optimize
 from dream3d.report import manifest
-from dream3d.report.console import Bar, summary
+from dream3d.report.console import Bar, activity, summary
 from dream3d.report.loggers import loggers
 from dream3d.report.metrics_log import MetricsLog
 from dream3d.report.pictures import preview
 from dream3d.run import checkpoint
 from dream3d.run.build import PriorOf, accelerators, build, build_prior, restore, state_of
 from dream3d.run.construction_errors import constructing, restoring
-from dream3d.run.directory import Run, resume, start, undone, write_settings
+from dream3d.run.determinism import deterministic
+from dream3d.run.directory import LEFTOVERS, PRODUCTS, Run, clear, resume, start, undone, write_settings
 from dream3d.run.initial_field import initial_shape, start_from
 from dream3d.run.initial_mesh import carry, given_mesh
 from dream3d.run.interrupt import deferred
+from dream3d.run.lock import locked
 from dream3d.run.pictures import keep_before, write_pictures
 from dream3d.run.previews import preview_mesh, shown, sides
 from dream3d.run.progress import OnStep, Progress
-from dream3d.run.refine import STAGES, refined
+from dream3d.run.refine import STAGES, check_stages, refined
 from dream3d.run.stopping import stop_asked
+from dream3d.run.telling import stopping, tell
 from dream3d.seeding import generator
 from dream3d.types import Mesh
 
@@ -72,34 +75,31 @@ def completed(
 
     Raises:
         UserError: something the user can mend.
-        KeyboardInterrupt: after a checkpoint was saved and the way to continue was said.
+        KeyboardInterrupt: after a checkpoint was saved and the way to continue was said (``Stopped`` for signals
+            other than Ctrl-C).
     """
     resumed = settings.resume is not None
     run = resume(settings, overrides) if resumed else start(settings)
     run.console, run.on_step = console or run.console, on_step
     if run.settings.threads:
         torch.set_num_threads(run.settings.threads)
-    saved = checkpoint.load(run.folder / "checkpoint.pt") if resumed else None
-    with undone(run), run.stage("load"):
-        setup, build_mesh = built(run.settings, prior_of)
-        given = given_mesh(run.settings)
-        if saved is not None:
-            restored(run, setup, saved)
-    write_settings(run)
-    for note in setup.notes:
-        run.say(note)
-    run.watchdog.extend(setup.warnings)
-    for warning in run.watchdog.warnings:
-        run.say(f"warning: {warning}")
-    try:
-        with run.stage("coarse" if given is None else "carry"):
-            coarse(run, setup, run.step) if given is None else carried(run, setup, given)
-        setup = refine(run, setup, build_mesh.geometry, given, saved or {}, prior_of)
-        finish(run, setup, build_mesh)
-    except KeyboardInterrupt:
-        word = shlex.quote(f"resume={run.folder}")
-        run.say(f"stopped at step {run.step}; continue with: python -m dream3d {word}")
-        raise
+    with stopping(run), locked(run.folder):
+        clear(run.folder, LEFTOVERS)
+        saved = checkpoint.load(run.folder / "checkpoint.pt") if resumed else None
+        with undone(run), run.stage("load"):
+            setup, build_mesh = built(run.settings, prior_of)
+            given = given_mesh(run.settings)
+            if saved is not None:
+                restored(run, setup, saved)
+        if not resumed:
+            clear(run.folder, PRODUCTS)
+        write_settings(run)
+        tell(run, setup)
+        with deterministic(setup.device):
+            with run.stage("coarse" if given is None else "carry"):
+                coarse(run, setup, run.step) if given is None else carried(run, setup, given)
+            setup = refine(run, setup, build_mesh.geometry, given, saved or {}, prior_of)
+            finish(run, setup, build_mesh)
     return run
 
 
@@ -112,6 +112,7 @@ def built(settings: DictConfig, prior_of: PriorOf = build_prior) -> tuple[Setup,
         build_mesh = instantiate(settings.mesh)
         for step in (0, settings.steps - 1):
             setup.time(step, 1, len(setup.prior.alpha_bar), generator(settings.seed, step, "time"))
+        check_stages(settings, len(setup.prior.alpha_bar), prior_of)
     return setup, build_mesh
 
 
@@ -201,29 +202,30 @@ def keep_stage(run: Run, before: dict[str, Any], name: str, setup: Setup, done: 
 
 
 def train(run: Run, setup: Setup, begin: int, total: int, *, stage: str, keep: Callable[[int], None]) -> None:
-    """The loop; log, preview and save (``keep``) on the way, and when interrupted."""
+    """The loop of one stage; log, preview and save (``keep``) on the way, and when asked to stop."""
     every = 1 if setup.device.type == "cpu" else 20
     metrics = "metrics.jsonl" if stage == "coarse" else f"metrics-{stage}.jsonl"
     others = loggers(run.settings.log, run.folder, stage, begin, plain(run.settings))
     stop_asked(run.folder)  # of an earlier run, too late for it
     with (
-        deferred() as interrupted,
+        deferred() as signalled,
         MetricsLog(run.folder / metrics, begin, every, others) as log,
-        Bar(run.console, run.settings.prompt, total, begin) as bar,
+        Bar(run.console, f"{stage}: {run.settings.prompt}", total, begin) as bar,
     ):
         try:
             for step in optimize(setup, begin, total):
                 done = step.step + 1
+                run.place = f"in {stage} at step {done} of {total}"
                 log.write(step.step, scalars(step))
                 bar.update(done, step.loss)
                 if done % run.settings.preview_every == 0 or done == total:
                     look(run, setup, done)
-                stopping = interrupted() or stop_asked(run.folder)
-                if done % run.settings.checkpoint_every == 0 or done == total or stopping:
+                number = signalled() or (signal.SIGINT if stop_asked(run.folder) else 0)
+                if done % run.settings.checkpoint_every == 0 or done == total or number:
                     log.flush()
                     keep(done)
-                if stopping:
-                    raise KeyboardInterrupt
+                if number:
+                    raise KeyboardInterrupt if number == signal.SIGINT else Stopped(number)
                 if run.on_step is not None:
                     run.on_step(Progress(stage, done, total, step))
         except (NonFinite, ValueError) as error:
@@ -252,8 +254,8 @@ def look(run: Run, setup: Setup, done: int) -> None:
     preview(shown(setup, image), run.folder / "preview.png")
     if run.settings.live:
         preview_mesh(setup, run.folder)
-    warning = run.watchdog.look(image, done)
-    if warning:
+    last = done == (run.settings.steps if setup.seed == run.settings.seed else -1)
+    for warning in run.watchdog.look(image, done, last):
         run.say(f"warning: {warning}")
 
 
@@ -263,13 +265,13 @@ def finish(run: Run, setup: Setup, build_mesh: Callable[..., Mesh]) -> None:
         folder = run.folder if i == 0 else run.folder / f"particle-{i}"
         folder.mkdir(exist_ok=True)
         try:
-            with run.stage("mesh"), in_rgb(field):
+            with run.stage("mesh"), activity(run.console, "mesh: surface, texture and files"), in_rgb(field):
                 mesh = build_mesh(field, folder)
                 run.fields.append(field)
                 run.meshes.append(mesh)
         except ValueError as error:
             raise UserError(str(error)) from error
-        with run.stage("pictures"):
+        with run.stage("pictures"), activity(run.console, "pictures: turntable and viewer"):
             write_pictures(folder, mesh, run.settings.prompt, run.settings.turntable)
     facts = manifest.collect(
         prompt=run.settings.prompt,

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from dream3d.types import Image
 
-EMPTY, SOLID, SATURATED = 0.003, 0.97, 0.9
+EMPTY, SOLID, SATURATED, FOGGY = 0.003, 0.97, 0.9, 0.7
 
 
 def verdict(image: Image) -> str | None:
@@ -34,6 +34,20 @@ def verdict(image: Image) -> str | None:
     return None
 
 
+def foggy(image: Image) -> str | None:
+    """What is wrong at the end of a scene without surfaces, where more than 70 % of the pixels that show it are
+    half transparent (alpha in 0.05 to 0.95). On the way scenes may be so: fog is what they begin as."""
+    alpha = image.alpha[..., 0]
+    shown = alpha > 0.05
+    half = (shown & (alpha < 0.95)).sum() / shown.sum().clamp(min=1)
+    if float(half) <= FOGGY:
+        return None
+    return (
+        f"the scene is foggy: {float(half):.0%} of it is half transparent, so its mesh will be in crumbs and take "
+        "long; try more steps, regularize.entropy.weight=1 or a larger distill.loss.scale"
+    )
+
+
 def saturation(colour: Float[Tensor, "b h w c"], alpha: Float[Tensor, "b h w"]) -> Float[Tensor, ""]:
     """Share of the object's colour channels that are within 2 % of 0 or 1 (0 where nothing is opaque)."""
     opaque = alpha > 0.5
@@ -49,13 +63,12 @@ class Watchdog:
 
     warnings: list[str] = field(default_factory=list)
 
-    def look(self, image: Image, step: int) -> str | None:
-        """The verdict on these views if it is new."""
-        found = verdict(image)
-        if found is None or any(found in said for said in self.warnings):
-            return None
-        self.warnings.append(f"step {step}: {found}")
-        return self.warnings[-1]
+    def look(self, image: Image, step: int, last: bool = False) -> list[str]:
+        """The verdicts on these views that are new; of fog only at the ``last`` step."""
+        found = [verdict(image), foggy(image) if last else None]
+        fresh = [f"step {step}: {v}" for v in found if v and not any(v in said for said in self.warnings)]
+        self.warnings += fresh
+        return fresh
 
     def extend(self, messages: Iterable[str]) -> None:
         """Warnings from elsewhere (unknown words, fallbacks)."""

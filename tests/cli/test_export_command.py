@@ -12,7 +12,7 @@ from small_run import process, rebuild, without_pictures
 from dream3d.cli import export as exporting
 from dream3d.cli.main import command
 from dream3d.run import checkpoint
-from dream3d.run.directory import saved_settings
+from dream3d.run.saved import saved_settings
 
 STATE = "the checkpoint does not fit this configuration"
 
@@ -166,7 +166,7 @@ def test_a_damaged_checkpoint_is_named_by_both_commands(how, run, capsys, monkey
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        (["seed=3"], r"resume: got also seed=3; a resumed run keeps its settings, only steps= may change"),
+        (["seed=3"], r"resume: got also seed; a resumed run keeps its settings, but for steps"),
         (["field=mlp"], r"resume: got also field=mlp"),
         (["steps=3"], r"steps: got 3, but the run has made 4; say a larger number"),
         (["steps=0"], r"steps: got 0, expected a whole number >= 1"),

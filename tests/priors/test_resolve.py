@@ -42,6 +42,7 @@ def hub(monkeypatch):
 
     monkeypatch.setattr(room, "try_to_load_from_cache", lambda *args: None)
     monkeypatch.setattr(room.constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(room, "reachable", lambda endpoint: True)
     answer(AssertionError("the network was touched"))
     return answer
 
@@ -125,6 +126,13 @@ def test_hub_failures_are_one_line_with_a_fix(hub, error, words):
     with pytest.raises(UserError, match=words) as caught:
         room.resolve(None, ["someone/model"], offline=False)
     assert "\n" not in str(caught.value) and "someone/model" in str(caught.value)
+
+
+def test_without_a_way_to_the_hub_its_client_is_not_started(hub, monkeypatch):
+    monkeypatch.setattr(room, "reachable", lambda endpoint: False)
+    monkeypatch.setattr(room, "from_hub", None)
+    with pytest.raises(UserError, match="someone/model: no network; connect, or give a folder"):
+        room.resolve("someone/model", [], False)
 
 
 def test_offline_never_asks_the_hub(hub):

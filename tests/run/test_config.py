@@ -29,6 +29,7 @@ def test_the_root_and_the_yaml_have_the_same_keys_and_the_same_defaults(sound):
 @pytest.mark.parametrize(
     ("key", "value"),
     [
+        ("mesh.padding", 999), ("threads", 10**6),
         ("prompt", " "), ("steps", 0), ("batch_size", 0), ("particles", 0), ("checkpoint_every", 0),
         ("preview_every", -1), ("turntable", -1), ("seed", -1), ("threads", -1), ("size", 7),
         ("size", 2049), ("device", "cud"),

@@ -4,10 +4,12 @@ import time
 
 import pytest
 import yaml
+from omegaconf import OmegaConf
 
 from dream3d.cli.overrides import composed
 from dream3d.errors import UserError
-from dream3d.run.directory import Run, resume, saved_settings, slug, start, undone, write_settings
+from dream3d.run.directory import LEFTOVERS, PRODUCTS, Run, clear, resume, slug, start, undone, write_settings
+from dream3d.run.saved import saved_settings
 
 
 @pytest.fixture
@@ -51,11 +53,18 @@ def test_what_was_made_is_undone_and_nothing_else(tmp_path):
 
 
 def test_an_earlier_run_survives_a_failed_setup_and_a_good_one_stays(run):
-    again = start(composed(["prompt=another", f"out={run.folder}"]))
+    words = ["prompt=another", f"out={run.folder}"]
+    with pytest.raises(UserError, match=r"holds a run that was stopped; say resume=.*overwrite=true.*another folder"):
+        start(composed(words))
+    (run.folder / "run.json").write_text("{}")
+    with pytest.raises(UserError, match="holds a finished run"):
+        start(composed(words))
+    words.append("overwrite=true")
+    again = start(composed(words))
     with pytest.raises(UserError), undone(again):
         raise UserError("no")
     assert saved_settings(run.folder, "resume").prompt == "a corgi"
-    with undone(start(composed(["prompt=another", f"out={run.folder}"]))):
+    with undone(start(composed(words))):
         pass
     assert run.folder.is_dir()
 
@@ -68,9 +77,24 @@ def test_the_settings_come_back_with_their_types_and_only_steps_changes(run):
     words.append("steps=9")
     longer = resume(composed(words), words).settings
     assert (longer.steps, longer.optimizer.lr.finish) == (9, 7)
+    words += ["mesh.faces=99", "turntable=0"]
+    changed = resume(composed(words), words).settings
+    assert (changed.mesh.faces, changed.turntable, changed.steps, changed.mesh.size) == (99, 0, 9, back.mesh.size)
     words.append("seed=1")
-    with pytest.raises(UserError, match=r"resume: got also seed=1; .*only steps= may change"):
+    with pytest.raises(UserError, match=r"resume: got also seed; .*keeps its settings, but for steps.*mesh"):
         resume(composed(words), words)
+
+
+@pytest.mark.parametrize(
+    "target",
+    ["os.system", "dream3d.run.stages.run", "dream3d.priors.loading.resolve.shutil.rmtree", "torch.load", "dream3d", 3],
+)
+def test_a_saved_run_may_not_name_code_outside_what_runs_are_made_of(run, target):
+    saved = OmegaConf.load(run.folder / "config.yaml")
+    saved.regularize.opacity.loss = {"_target_": target, "_partial_": True}
+    OmegaConf.save(saved, run.folder / "config.yaml")
+    with pytest.raises(UserError, match="names code outside dream3d"):
+        saved_settings(run.folder, "resume")
 
 
 @pytest.mark.parametrize(
@@ -78,7 +102,9 @@ def test_the_settings_come_back_with_their_types_and_only_steps_changes(run):
     [
         ("", "not a run's configuration"), ("[1, 2]", "not a run's configuration"),
         ("prompt: [", "cannot be read"),
-        ("prompt: a\nsteps: many", "cannot be read.*many"), ("prompt: a\nfoo: 1", "cannot be read.*foo"),
+        ("prompt: a\nsteps: many", "cannot be read.*many"),
+        ("prompt: a\nfield: 3", "cannot be read|expected settings"),
+        ("prompt: a\nfoo: 1", "cannot be read.*foo"),
         ("\x00\x01", "cannot be read"), ("prompt: ${", "cannot be read|prompt"),
     ],
 )  # fmt: skip
@@ -103,3 +129,15 @@ def test_stages_add_up_their_time(run):
         with run.stage("load"):
             time.sleep(0.01)
     assert run.seconds["load"] >= 0.02
+
+
+def test_leftovers_of_killed_writers_are_cleared_and_nothing_else(tmp_path):
+    kept = ["mesh.glb", "notes.partial.txt", "particle-1/mesh.glb"]
+    left = [".checkpoint.7.partial.pt", ".preview.12.partial.png", "checkpoint.partial", "particle-1/.mesh-x/mesh.glb"]
+    for name in (*kept, *left):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("x")
+    clear(tmp_path, LEFTOVERS)
+    assert sorted(str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*") if p.is_file()) == sorted(kept)
+    clear(tmp_path, PRODUCTS)
+    assert [p.name for p in tmp_path.rglob("*") if p.is_file()] == ["notes.partial.txt"]

@@ -15,7 +15,7 @@ from trimesh.visual.material import PBRMaterial
 
 from dream3d.cli.export import export
 from dream3d.cli.main import command
-from dream3d.cli.overrides import composed, exactly, first_job, renamed
+from dream3d.cli.overrides import composed, exactly, jobs, renamed
 from dream3d.mesh.clean import inspect
 from dream3d.mesh.paint import coloured_points
 from dream3d.mesh.reading import load_mesh, load_textured
@@ -141,7 +141,7 @@ def test_it_may_be_said_in_either_way_and_with_any_refinement():
 
 def test_several_meshes_make_several_runs():
     words = [renamed(word) for word in ("-m", "prompt=a", "mesh=a.glb,b.glb")]
-    assert exactly(first_job(words)).mesh_file == "a.glb"
+    assert exactly(next(jobs(words))).mesh_file == "a.glb"
 
 
 def test_faces_are_turned_outwards():

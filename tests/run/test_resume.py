@@ -66,7 +66,8 @@ def test_six_steps_are_three_a_stop_and_three(tmp_path, monkeypatch, capsys, mor
     assert command(rebuild(tmp_path, "steps=6", f"out={whole}", *more)) == 0
     code = stopped_after(monkeypatch, rebuild(tmp_path, "steps=6", f"out={halves}", *more), 3)
     assert code == 130
-    assert f"stopped at step 3; continue with: python -m dream3d 'resume={halves}'" in capsys.readouterr().out
+    said = f"stopped in coarse at step 3 of 6; continue with: python -m dream3d 'resume={halves}'"
+    assert said in capsys.readouterr().out
     half = state(halves)
     assert half["step"] == 3 and steps_logged(halves) == 3 and not (halves / "mesh.glb").exists()
     assert differences(half["state"]["fields"], state(whole)["state"]["fields"]) != []
@@ -113,7 +114,8 @@ def test_ctrl_c_saves_and_says_how_to_continue(tmp_path):
     said, errors = running.communicate(timeout=60)
     assert running.returncode == 130 and errors == ""
     steps = state(out)["step"]
-    assert said.rstrip().endswith(f"stopped at step {steps}; continue with: python -m dream3d resume={out}")
+    end = f"stopped in coarse at step {steps} of 100000; continue with: python -m dream3d resume={out}"
+    assert said.rstrip().endswith(end)
     assert steps == steps_logged(out) >= 2
     # Only the number of steps may be changed: here to end at once.
     assert command([f"resume={out}", f"steps={steps}"]) == 0
@@ -143,5 +145,6 @@ def test_a_new_run_in_an_old_folder_leaves_no_old_checkpoint_to_resume(tmp_path,
     out = tmp_path / "run"
     assert command(rebuild(tmp_path, "steps=2", f"out={out}")) == 0
     monkeypatch.setattr("dream3d.run.stages.optimize", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
-    assert command(rebuild(tmp_path, "steps=9", "seed=1", f"out={out}")) == 130
+    assert command(rebuild(tmp_path, "steps=9", "seed=1", f"out={out}", "overwrite=true")) == 130
     assert state(out)["step"] == 0 and steps_logged(out) == 0
+    assert not (out / "run.json").exists() and not (out / "mesh.glb").exists()

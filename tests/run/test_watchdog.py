@@ -73,9 +73,9 @@ def test_saturation_is_the_share_of_channels_at_the_ends_of_what_is_opaque():
 
 def test_each_warning_is_said_once_with_its_first_step():
     dog = Watchdog()
-    assert dog.look(disc((0.6, 0.4, 0.2)), 10) is None
-    assert str(dog.look(pictures(0.0), 20)).startswith("step 20: the scene is empty")
-    assert dog.look(pictures(0.0), 30) is None
-    assert str(dog.look(pictures(1.0), 40)).startswith("step 40: the scene is solid")
+    assert dog.look(disc((0.6, 0.4, 0.2)), 10) == []
+    assert dog.look(pictures(0.0), 20)[0].startswith("step 20: the scene is empty")
+    assert dog.look(pictures(0.0), 30) == []
+    assert dog.look(pictures(1.0), 40)[0].startswith("step 40: the scene is solid")
     dog.extend(["a word is not known", dog.warnings[0]])
     assert [w.split(":")[0] for w in dog.warnings] == ["step 20", "step 40", "a word is not known"]

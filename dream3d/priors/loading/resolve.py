@@ -21,6 +21,7 @@ from huggingface_hub.errors import (
 from dream3d.errors import UserError
 from dream3d.priors.loading.completeness import problems
 from dream3d.priors.loading.components import ROLES
+from dream3d.priors.loading.reach import reachable
 
 EMBEDDED = Path(__file__).parents[1] / "mini"
 GB = 1e9
@@ -57,10 +58,11 @@ def resolve(path: str | None, places: Sequence[str], offline: bool) -> Path:
         if folder is not None:
             return folder
         reasons.append(f"{place}: {reason}")
-    for number, place in enumerate(tried):
-        if offline or constants.HF_HUB_OFFLINE or not is_hub_id(place):
-            continue
-        folder, reason = from_hub(place)
+    asked = [i for i, place in enumerate(tried) if is_hub_id(place) and not (offline or constants.HF_HUB_OFFLINE)]
+    there = bool(asked) and reachable(constants.ENDPOINT)
+    for number in asked:
+        place = tried[number]
+        folder, reason = from_hub(place) if there else (None, OFFLINE)
         if folder is not None:
             return folder
         reasons[number] = f"{place}: {reason}"

@@ -1,0 +1,50 @@
+"""The configuration that a run left: read with trust in nothing but its values."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, cast
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
+
+from dream3d.errors import UserError, first
+from dream3d.run.config import Config
+
+ROOMS = ("cameras", "distill", "fields", "mesh", "priors", "prompts", "regularize", "render", "schedule")
+"""Of dream3d, where a saved configuration's ``_target_`` may lead; and to torch.optim."""
+
+
+def foreign(tree: Any) -> Iterator[str]:
+    """Every ``_target_`` that leads elsewhere: a run's folder may come from anyone, and loading it must not
+    call what it likes.
+
+    >>> list(foreign({"a": [{"_target_": "os.system"}, {"_target_": "dream3d.cameras.Orbit"}]}))
+    ['os.system']
+    """
+    if isinstance(tree, dict):
+        target = tree.get("_target_")
+        package, *path = str(target).split(".")
+        module = Path(__file__).parents[1].joinpath(*path[:-1]).with_suffix(".py")
+        ours = package == "dream3d" and path[:1] and path[0] in ROOMS and module.is_file()
+        if target is not None and not ours and re.fullmatch(r"torch\.optim\.\w+", str(target)) is None:
+            yield str(target)
+    for item in tree.values() if isinstance(tree, dict) else tree if isinstance(tree, list) else ():
+        yield from foreign(item)
+
+
+def saved_settings(folder: Path, key: str) -> DictConfig:
+    """config.yaml of a run. Raises UserError, about ``key``, when there is none or it cannot be read."""
+    file = folder / "config.yaml"
+    if not file.is_file():
+        raise UserError(f"{key}: got '{folder}', expected a run's folder with config.yaml and checkpoint.pt")
+    try:
+        saved = OmegaConf.load(file)
+        if isinstance(saved, DictConfig) and "prompt" in saved:
+            if strange := next(foreign(OmegaConf.to_container(saved, resolve=True)), None):
+                raise UserError(f"{key}: {file} names code outside dream3d ({strange}), which a saved run may not")
+            return cast(DictConfig, OmegaConf.merge(OmegaConf.structured(Config), saved))
+    except (OmegaConfBaseException, YAMLError, OSError, ValueError) as error:
+        raise UserError(f"{key}: {file} cannot be read ({first(error)}); start the run again") from error
+    raise UserError(f"{key}: {file} is not a run's configuration; start the run again")

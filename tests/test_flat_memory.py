@@ -1,0 +1,55 @@
+"""Memory neither grows with the steps of a run nor with the runs of a process."""
+
+import gc
+from pathlib import Path
+
+import pytest
+import torch
+from small_run import rebuild, without_pictures
+
+from dream3d.__main__ import command
+from dream3d.cli.overrides import composed
+from dream3d.optimize import optimize
+from dream3d.run.build import build
+
+PAGE = 4096
+SLACK = 16 * 2**20
+
+
+def resident() -> int:
+    """Bytes of this process in memory (Linux)."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * PAGE
+
+
+def tensors() -> tuple[int, int]:
+    """How many there are, and their elements in all."""
+    gc.collect()
+    living = [item for item in gc.get_objects() if type(item) in (torch.Tensor, torch.nn.Parameter)]
+    return len(living), sum(item.numel() for item in living)
+
+
+needs_proc = pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="reads Linux's /proc")
+
+
+@needs_proc
+def test_over_many_steps(tmp_path):
+    small = ("size=8", "batch_size=1", "render.samples=8", "render.occupancy=4", "field.resolutions=[8]")
+    setup = build(composed(rebuild(tmp_path, "steps=2000", *small)))
+    seen = {}
+    for step in optimize(setup, 0, 400):
+        if step.step in (100, 399):
+            seen[step.step] = tensors(), resident()
+    (before, then), (after, now) = seen[100], seen[399]
+    assert after == before
+    assert now - then < SLACK
+
+
+@needs_proc
+def test_over_many_runs(tmp_path, monkeypatch):
+    without_pictures(monkeypatch)
+    seen = []
+    for i in range(12):
+        assert command(rebuild(tmp_path, "steps=1", f"out={tmp_path / str(i)}")) == 0
+        seen.append((tensors(), resident()))
+    assert seen[-1][0] == seen[3][0]
+    assert seen[-1][1] - seen[3][1] < SLACK
