@@ -76,7 +76,7 @@ class Occupancy(nn.Module):
         self.most[cells], self.least[cells] = most, least
         opacity = -torch.expm1(-most * step)
         # In a uniform fog every cell is the mean, up to rounding: all of it counts as occupied.
-        occupied = opacity > min(self.threshold, (1 - SLACK) * float(opacity.mean()))
+        occupied = opacity > (opacity.mean().double() * (1 - SLACK)).clamp(max=self.threshold).to(opacity.dtype)
         claimed = least.clamp(max=CLAIM * self.resolution / 2)
         self.grid.fill_(-1)
         self.grid[cells] = torch.where(occupied, claimed, -1.0)
@@ -105,24 +105,17 @@ class Occupancy(nn.Module):
 
     def _box(self) -> Float[Tensor, "2 3"]:
         """The smallest box round the occupied cells (of no size if there is none)."""
-        r = self.resolution
         grid = self.occupied
-        box = torch.zeros(2, 3)
-        for axis, others in enumerate(((1, 2), (0, 2), (0, 1))):
-            used = grid.any(others[1]).any(others[0]).nonzero()
-            if len(used):
-                box[0, axis] = used.min() * (2 / r) - 1
-                box[1, axis] = (used.max() + 1) * (2 / r) - 1
-        return box
+        used = torch.stack([grid.any(b).any(a) for a, b in ((1, 2), (0, 2), (0, 1))]).int()
+        ends = torch.stack((used.argmax(1), self.resolution - used.flip(1).argmax(1)))
+        return (ends * (2 / self.resolution) - 1) * used.any()
 
     def lookup(
         self, origin: Float[Tensor, "r 3"], direction: Float[Tensor, "r 3"], t: Float[Tensor, "r k"]
     ) -> Float[Tensor, "r k"]:
         """At distance t of each ray: the least density of the cell, or -1 if it is empty."""
         r = self.resolution
-        scaled, slope = (origin + 1) * (r / 2), direction * (r / 2)
-        index = torch.zeros_like(t)
-        for axis in range(3):
-            cell = torch.addcmul(scaled[:, axis, None], slope[:, axis, None], t)
-            index.mul_(r).add_(cell.floor_().clamp_(0, r - 1))
+        scaled, slope = ((origin + 1) * (r / 2)).split(1, 1), (direction * (r / 2)).split(1, 1)
+        x, y, z = (torch.addcmul(a, b, t).floor_().clamp_(0, r - 1) for a, b in zip(scaled, slope, strict=True))
+        index = x.mul_(r).add_(y).mul_(r).add_(z)
         return self.grid.index_select(0, index.int().view(-1)).view_as(t)

@@ -7,10 +7,9 @@ import math
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from dream3d.render.composite import exclusive_sum, ray_starts
 from dream3d.render.occupancy import Occupancy
 from dream3d.types import Samples
 
@@ -52,6 +51,11 @@ def box_interval(origin: Float[Tensor, "r 3"], direction: Float[Tensor, "r 3"], 
     return Interval(torch.minimum(a, b).amax(-1), torch.maximum(a, b).amin(-1))
 
 
+def compacts(device: torch.device) -> bool:
+    """Is it worth leaving rays out early? On a CPU, yes; elsewhere the host would wait for their number."""
+    return device.type == "cpu"
+
+
 @torch.no_grad()
 def march(rays: FlatRays, step: float, occupancy: Occupancy | None = None, transmittance: float = 0.0) -> Samples:
     """Packed samples of equal length ``step`` (the ends clipped to the ball), sorted by ray and distance.
@@ -59,7 +63,8 @@ def march(rays: FlatRays, step: float, occupancy: Occupancy | None = None, trans
     Step k of a ray covers ``[near + (k - offset) step, near + (k + 1 - offset) step]``: the offset
     (one uniform number a ray) is the stratification. Each step is looked up in the occupancy grid at
     its midpoint before it costs a field query; steps behind cells which let through less than
-    ``transmittance`` are dropped too. Skipping never moves the samples that stay.
+    ``transmittance`` are dropped too. Skipping never moves the samples that stay. The host waits for the
+    device once, for the number of samples (and twice more where it ``compacts``).
     """
     origin, direction, offset, _ = rays
     near, far = ball_interval(origin, direction)
@@ -71,34 +76,35 @@ def march(rays: FlatRays, step: float, occupancy: Occupancy | None = None, trans
     # A thousandth of a step of slack: rounding must not lose a step on the border of the box.
     first = ((low - begin) / step - 1e-3).floor_().clamp_(min=0)
     count = ((high - begin) / step + 1e-3).ceil_().sub_(first).mul_(high > low)
-    alive = count.nonzero().squeeze(1)
-    width = int(count.max()) if len(alive) else 0
-    k = first[alive, None] + torch.arange(width, dtype=origin.dtype, device=origin.device)
-    middle = torch.addcmul(begin[alive, None], k.add_(0.5), k.new_tensor(step))
     limit = torch.minimum(begin + (first + count - 0.01) * step, far + 0.5 * step)
-    keep = middle < limit[alive, None]
-    least = None
+    alive, width = None, math.ceil(2 / step) + 2
+    columns = torch.cat((origin, direction, torch.stack((first, begin, near, far, limit), dim=1)), dim=1)
+    if compacts(origin.device):
+        alive = count.nonzero().squeeze(1)
+        width = int(count.max()) if len(alive) else 0
+        columns = columns.index_select(0, alive)
+    origin, direction, ends = columns.split((3, 3, 5), dim=1)
+    first, begin, near, far, limit = ends.split(1, dim=1)
+    middle = first + torch.arange(width, dtype=origin.dtype, device=origin.device)
+    middle.add_(0.5).mul_(step).add_(begin)
+    keep = middle < limit
     if occupancy is not None:
-        looked = torch.clamp(middle, near[alive, None], far[alive, None])
-        least = occupancy.lookup(origin[alive], direction[alive], looked)
+        least = occupancy.lookup(origin, direction, middle.clamp(near, far))
         keep &= least >= 0
+        if transmittance > 0:
+            keep &= reached(least * keep * step, transmittance)
     flat = keep.view(-1).nonzero().squeeze(1)
-    ray = alive.index_select(0, flat.div(max(width, 1), rounding_mode="floor"))
-    if least is not None and transmittance > 0:
-        seen = reached(least.view(-1).index_select(0, flat) * step, ray, len(origin), transmittance)
-        flat, ray = flat.index_select(0, seen), ray.index_select(0, seen)
+    row = flat.div(max(width, 1), rounding_mode="floor")
     middle = middle.view(-1).index_select(0, flat)
-    start = torch.maximum(middle - 0.5 * step, near.index_select(0, ray))
-    end = torch.minimum(middle + 0.5 * step, far.index_select(0, ray))
-    return Samples(ray, start, end, len(origin))
+    start = torch.maximum(middle - 0.5 * step, near[:, 0].index_select(0, row))
+    end = torch.minimum(middle + 0.5 * step, far[:, 0].index_select(0, row))
+    return Samples(row if alive is None else alive.index_select(0, row), start, end, len(count))
 
 
-def reached(tau: Float[Tensor, " n"], ray: Int[Tensor, " n"], n_rays: int, transmittance: float) -> Int[Tensor, " m"]:
-    """The samples before which ``exp(-sum of tau)``, the least optical depth, is above ``transmittance``.
+def reached(tau: Float[Tensor, "r k"], transmittance: float) -> Bool[Tensor, "r k"]:
+    """Where along each ray ``exp(-sum of tau before)``, the least optical depth, is above ``transmittance``.
 
     Measured on a CPU, an exact pass over the field's own densities drops more samples, but costs more than
     that saves; this one asks the field nothing.
     """
-    before = exclusive_sum(tau)
-    base = before.index_select(0, ray_starts(ray, n_rays)).index_select(0, ray)
-    return ((before[:-1] - base) < -math.log(transmittance)).nonzero().squeeze(1)
+    return tau.cumsum(1, dtype=torch.float64).sub_(tau) < -math.log(transmittance)

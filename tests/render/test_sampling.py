@@ -2,6 +2,7 @@
 
 import math
 
+import pytest
 import torch
 from analytic_fields import Analytic
 
@@ -78,10 +79,27 @@ def test_skipping_leaves_the_other_samples_where_they_were():
 
 
 def test_reached_cuts_where_the_optical_depth_is_used_up():
-    ray = torch.tensor([0, 0, 0, 2, 2])
-    tau = torch.tensor([0.0, 5.0, 5.0, 4.0, 4.0])
-    assert reached(tau, ray, 3, math.exp(-4.5)).tolist() == [0, 1, 3, 4]
-    assert reached(tau, ray, 3, math.exp(-3.5)).tolist() == [0, 1, 3]
+    tau = torch.tensor([[0.0, 5.0, 5.0], [0.0, 0.0, 0.0], [4.0, 4.0, 0.0]])
+    samples = torch.tensor([0, 1, 2, 6, 7])  # where there are any
+    for transmittance, want in ((math.exp(-4.5), [0, 1, 6, 7]), (math.exp(-3.5), [0, 1, 6])):
+        seen = reached(tau, transmittance).flatten()
+        assert samples[seen[samples]].tolist() == want
+
+
+@pytest.mark.parametrize("shape", ["ball", "nothing", "no grid"])
+def test_leaving_rays_out_early_changes_nothing(shape: str, monkeypatch: pytest.MonkeyPatch):
+    """On a GPU all rays keep a place for every step, so that nothing waits for their number."""
+    grid = None
+    if shape != "no grid":
+        grid = Occupancy(8, threshold=0.01, decay=0.8, probes=8)
+        solid = Analytic(lambda x: 50.0 * (x.norm(dim=-1) < (0.5 if shape == "ball" else 0)))
+        grid.update(solid, 2 / 16, torch.Generator().manual_seed(0))
+    rays = flat(*random_rays(300), 0.4)
+    few = march(rays, 2 / 16, grid, 1e-3)
+    monkeypatch.setattr("dream3d.render.sampling.compacts", lambda _: False)
+    every = march(rays, 2 / 16, grid, 1e-3)
+    assert all(torch.equal(getattr(few, k), getattr(every, k)) for k in ("ray", "start", "end"))
+    assert len(few.ray) > 100 or shape == "nothing"
 
 
 def test_no_rays_hit():
