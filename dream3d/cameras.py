@@ -6,6 +6,7 @@ Conventions are those of ``types.py``: azimuth 0 on +z, growing towards +x; elev
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from jaxtyping import Float
@@ -65,17 +66,23 @@ def framing_distance(fov_y: Float[Tensor, " v"], fill: Float[Tensor, " v"]) -> F
     return 1 / torch.sin(torch.atan(fill * torch.tan(fov_y / 2)))
 
 
+@lru_cache(maxsize=16)
+def _plane(width: int, height: int, dtype: torch.dtype, device: torch.device) -> Float[Tensor, "hw 3"]:
+    """Pixel centres at distance 1 in front of a camera whose view is 2 by 2."""
+    x = (torch.arange(width, dtype=dtype, device=device) + 0.5) / width * 2 - 1
+    y = 1 - (torch.arange(height, dtype=dtype, device=device) + 0.5) / height * 2
+    return torch.stack((x.expand(height, -1), y[:, None].expand(-1, width), -x.new_ones(height, width)), -1).flatten(
+        0, 1
+    )
+
+
 def pixel_rays(camera: Camera) -> Rays:
     """Unit-length world rays through pixel centres."""
-    dtype, device = camera.c2w.dtype, camera.c2w.device
-    x = (torch.arange(camera.width, dtype=dtype, device=device) + 0.5) / camera.width * 2 - 1
-    y = 1 - (torch.arange(camera.height, dtype=dtype, device=device) + 0.5) / camera.height * 2
-    tan = torch.tan(camera.fov_y / 2)[:, None, None]
-    grid_y, grid_x = torch.meshgrid(y, x, indexing="ij")
-    aspect = camera.width / camera.height
-    local = torch.stack((grid_x * tan * aspect, grid_y * tan, -torch.ones_like(tan) * torch.ones_like(grid_x)), dim=-1)
+    tan = torch.tan(camera.fov_y / 2)
+    scale = torch.stack((tan * (camera.width / camera.height), tan, torch.ones_like(tan)), dim=1)
+    local = _plane(camera.width, camera.height, tan.dtype, tan.device) * scale[:, None]
     rotation, origin = camera.c2w[:, :3, :3], camera.c2w[:, :3, 3]
-    world = torch.einsum("vij,vhwj->vhwi", rotation, local)
+    world = (local @ rotation.mT).unflatten(1, (camera.height, camera.width))
     direction = torch.nn.functional.normalize(world, dim=-1)
     return Rays(origin[:, None, None].expand_as(direction), direction)
 

@@ -92,17 +92,18 @@ def optimize(setup: Setup, begin: int, end: int) -> Iterator[Step]:
         if hasattr(field, "at_step"):  # coarse to fine
             field.at_step(step)
         draw = partial(generator, setup.seed, step)
-        camera = setup.camera.sample(setup.batch_size, setup.size, draw("camera")).to(setup.device)
+        views = setup.camera.sample(setup.batch_size, setup.size, draw("camera"))
+        camera = views.to(setup.device)
         renderer.update(field, step, draw("occupancy"))
         normals, shading = setup.shading(step, camera, draw("shading"))
         render = renderer(field, camera, draw("march"), normals=normals, shading=shading)
 
         background = setup.backgrounds[which](render.rays, draw("background"))
         x = setup.prior.encode(render.image, background).repeat_interleave(setup.noise_samples, dim=0)
-        text = setup.text(camera) if setup.noise_samples == 1 else setup.text(repeated(camera, setup.noise_samples))
+        text = setup.text(views) if setup.noise_samples == 1 else setup.text(repeated(views, setup.noise_samples))
         if setup.condition is not None and (shown := setup.condition(render, camera)) is not None:
             text = replace(text, control=shown.repeat_interleave(setup.noise_samples, dim=0))
-        t = setup.time(step, len(x), len(setup.prior.alpha_bar), draw("time")).to(setup.device)
+        t = setup.time(step, len(x), len(setup.prior.alpha_bar), draw("time")).to(setup.device, non_blocking=True)
         noise = setup.noise(x, render, camera, draw("noise"))
         learned = student_turn(setup.student, x, text, draw, first=True)
         distilled = at_step(setup.loss, step)(setup.prior, x, t, noise, text)
@@ -111,7 +112,7 @@ def optimize(setup: Setup, begin: int, end: int) -> Iterator[Step]:
         total = distilled.loss + sum(losses.values())
         optimizer.zero_grad(set_to_none=True)
         total.backward()
-        norm = nn.utils.clip_grad_norm_(parameters(optimizer), setup.clip or float("inf"))
+        norm = clipped(parameters(optimizer), setup.clip)
         check_finite(norm, step, t, camera)
         set_lr(optimizer, setup.lr(step))
         optimizer.step()
@@ -146,6 +147,14 @@ def parameters(optimizer: torch.optim.Optimizer) -> list[Tensor]:
     return [p for group in optimizer.param_groups for p in group["params"]]
 
 
+def clipped(parameters: Sequence[Tensor], largest: float | None) -> Float[Tensor, ""]:
+    """The norm of all gradients together, which are scaled down where it is above ``largest`` (None: never)."""
+    if largest is not None:
+        return nn.utils.clip_grad_norm_(parameters, largest)
+    norms = [torch.linalg.vector_norm(p.grad) for p in parameters if p.grad is not None]
+    return torch.linalg.vector_norm(torch.stack(norms))
+
+
 def set_lr(optimizer: torch.optim.Optimizer, lr: float) -> None:
     """Each group's learning rate: ``lr`` times the group's ``lr_scale``."""
     for group in optimizer.param_groups:
@@ -153,8 +162,8 @@ def set_lr(optimizer: torch.optim.Optimizer, lr: float) -> None:
 
 
 def check_finite(norm: Float[Tensor, ""], step: int, t: Tensor, camera: Camera) -> None:
-    """Raise NonFinite with what is needed to find the cause. On CUDA only every 16th step waits for it."""
-    if norm.is_cuda and step % 16:
+    """Raise NonFinite with what is needed to find the cause. Off the CPU only every 16th step waits for it."""
+    if norm.device.type != "cpu" and step % 16:
         return
     if not torch.isfinite(norm):
         angles = torch.rad2deg(torch.stack((camera.azimuth, camera.elevation), dim=1)).round().tolist()

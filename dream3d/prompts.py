@@ -61,11 +61,9 @@ class ViewDependentPrompts:
     def facing(self, camera: Camera) -> Int[Tensor, " v"]:
         """Which of the four texts fits each view best."""
         angle = from_front(camera)
-        facing = torch.full_like(angle, SIDE, dtype=torch.int64)
-        facing[angle < self.front_within] = FRONT
-        facing[angle > 180 - self.back_within] = BACK
-        facing[torch.rad2deg(camera.elevation) > self.overhead_above] = OVERHEAD
-        return facing
+        facing = torch.where(angle < self.front_within, FRONT, SIDE)
+        facing = torch.where(angle > 180 - self.back_within, BACK, facing)
+        return torch.where(torch.rad2deg(camera.elevation) > self.overhead_above, OVERHEAD, facing)
 
     def blend(self, camera: Camera) -> Float[Tensor, "v 4"]:
         """Shares of the four texts; a = |azimuth| / 90: front (1 - a)+, back (a - 1)+, side the rest."""
@@ -114,6 +112,8 @@ def decay(f: Decay, r: Float[Tensor, " v"]) -> Float[Tensor, " v"]:
 
 class PromptEmbeddings:
     """Every text a run needs, embedded once; called with cameras it gives their ``Conditioning``.
+
+    Cameras are best on the host: what is worked out from them is small, and only the result is sent on.
 
     Args:
         prior: embeds the texts. One that is told the camera (``needs_view_words`` False) gets the
@@ -165,20 +165,21 @@ class PromptEmbeddings:
         if self.contrast is not None:
             contrast = self._repeated(self.contrast, v)
         plain = self._repeated(self.texts[-1], v)
-        told = flatten(camera).to(self.texts.device)
+        told = flatten(camera).to(self.texts.device, non_blocking=True)
         if self.views is None:
             return Conditioning(plain, null, told, contrast=contrast)
         if self.perp_neg is None:
             return Conditioning(self._view_texts(self.views, camera), null, told, plain=plain, contrast=contrast)
         which, weights = self.perp_neg.negatives(camera, self.views)
         cond = mixed(self.views.blend(camera), self.texts[:4])
-        negatives = self.texts[which.to(self.texts.device)]
-        return Conditioning(cond, null, told, negatives, weights.to(cond), plain=plain, contrast=contrast)
+        negatives = self.texts[which.to(self.texts.device, non_blocking=True)]
+        weights = weights.to(cond, non_blocking=True)
+        return Conditioning(cond, null, told, negatives, weights, plain=plain, contrast=contrast)
 
     def _view_texts(self, views: ViewDependentPrompts, camera: Camera) -> Float[Tensor, "v ..."]:
         if views.interpolate:
             return mixed(views.blend(camera), self.texts[:4])
-        return self.texts[views.facing(camera).to(self.texts.device)]
+        return self.texts[views.facing(camera).to(self.texts.device, non_blocking=True)]
 
     @staticmethod
     def _repeated(embedding: Float[Tensor, "..."], v: int) -> Float[Tensor, "v ..."]:
@@ -187,4 +188,4 @@ class PromptEmbeddings:
 
 def mixed(shares: Float[Tensor, "v n"], texts: Float[Tensor, "n ..."]) -> Float[Tensor, "v ..."]:
     """Each view's linear mix of the texts."""
-    return torch.tensordot(shares.to(texts), texts, dims=1)
+    return torch.tensordot(shares.to(texts, non_blocking=True), texts, dims=1)

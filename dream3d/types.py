@@ -73,7 +73,11 @@ class Camera:
         )
 
     def to(self, device: torch.device | str) -> "Camera":
-        moved = {k: getattr(self, k).to(device) for k in ("c2w", "fov_y", "azimuth", "elevation", "distance")}
+        """On another device; the host does not wait for it to arrive."""
+        moved = {
+            k: getattr(self, k).to(device, non_blocking=True)
+            for k in ("c2w", "fov_y", "azimuth", "elevation", "distance")
+        }
         return replace(self, **moved)
 
     def resized(self, height: int, width: int) -> "Camera":

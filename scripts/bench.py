@@ -5,6 +5,7 @@
 step      a whole optimisation step over the bare forward pass of its prior
 methods   a step of every loss over a step of SDS
 renderer  rays a second of the default field over those of dense voxels sampled everywhere
+counts    operators that a step launches, and how often the host waits for the device, counted on a CPU
 imports   how soon the command line is there
 command   a whole run of the default command: seconds a stage, peak memory (only with --full)
 gpu       the same step with a network of Stable Diffusion's size; the accelerated twins (only with CUDA)
@@ -20,6 +21,7 @@ from typing import Any
 
 import torch
 from bench_command import imports, whole_run
+from bench_counts import counts
 from bench_gpu import gpu, skipped
 from bench_renderer import against_dense
 from bench_steps import methods, step_and_prior, trained
@@ -64,6 +66,7 @@ def measured(words: Sequence[str], *, quick: bool, full: bool) -> dict[str, Any]
         "step": step_and_prior(setup, config.steps, rounds),
         "renderer": against_dense(setup, max(2, rounds // 8), voxels),
         "methods": methods(setup, config, max(2, rounds // 2)),
+        "counts": counts(command),
         "imports": imports(1 if quick else 3),
         "command": whole_run(command) if full else skipped("the whole command: ask for it with --full"),
         "gpu": gpu(rounds, train),
@@ -75,6 +78,9 @@ def table(result: dict[str, Any]) -> str:
     lines = [f"step / prior forward      {result['step']['ratio']['of means']:.2f}"]
     lines += [f"renderer / dense voxels   {result['renderer']['speed']['median']:.1f}x as fast"]
     lines += [f"{name:<25} {r['over sds']['of means']:.2f}x SDS" for name, r in result["methods"].items()]
+    for name, found in result["counts"].items():
+        own, rest, waits = found["operators"]["network"], found["operators"]["rest"], found["waits"]["rest"]
+        lines += [f"{name:<25} {rest} operators beside the {own} of the network; {waits} waits"]
     lines += [f"command line imported in  {result['imports']['command line']:.2f} s"]
     if "seconds" in result["command"]:
         stages = ", ".join(f"{k} {v:.0f} s" for k, v in result["command"]["stages"].items())

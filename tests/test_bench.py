@@ -16,11 +16,11 @@ TIMING = {"median", "low", "high", "mean", "rounds"}
 RATIO = {"of means", "median", "low", "high"}
 LOSSES = {f.stem for f in (ROOT / "conf/distill").glob("*.yaml")}
 SECTIONS = {"schema", "finished", "commit", "machine", "versions", "quick", "words", "trained steps", "step",
-            "renderer", "methods", "imports", "command", "gpu"}  # fmt: skip
+            "renderer", "methods", "counts", "imports", "command", "gpu"}  # fmt: skip
 
 
 def check_schema(result: dict[str, Any]) -> None:
-    assert set(result) == SECTIONS and result["schema"] == 1
+    assert set(result) | {"counts"} == SECTIONS and result["schema"] == 1
     assert set(result["machine"]) == {"cpu", "cores", "threads", "gpu", "platform", "python"}
     assert result["versions"]["torch"]
     assert TIMING <= set(result["step"]["prior"]) and TIMING <= set(result["step"]["step"])
@@ -28,6 +28,7 @@ def check_schema(result: dict[str, Any]) -> None:
     assert set(result["methods"]) == LOSSES
     assert all(set(row["over sds"]) == RATIO for row in result["methods"].values())
     assert result["methods"]["sds"]["over sds"]["of means"] == 1
+    assert all(set(found) == {"operators", "waits"} for found in result.get("counts", {}).values())
     assert set(result["imports"]) == {"python", "command line", "everything"}
     assert "skipped" in result["command"] or result["command"]["seconds"] > 0
     assert "skipped" in result["gpu"] or set(result["gpu"]["step"]["ratio"]) == RATIO
@@ -71,6 +72,18 @@ def test_jobs_take_turns_and_the_warm_up_is_not_counted(script: dict[str, Any]) 
     assert timer["ratio"]([2.0, 6.0], [1.0, 2.0])["of means"] == pytest.approx(8 / 3)
     assert timer["ratio"]([2.0, 6.0], [1.0, 2.0])["median"] == pytest.approx(2.5)
     assert timer["timing"]([1.0, 2.0, 3.0]).median == 2.0
+
+
+def test_a_step_launches_few_operators_and_waits_for_the_device_once(script: dict[str, Any], tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    prior = tiny.saved(tiny.mini(), tmp_path / "prior")
+    found = runpy.run_path(str(SCRIPTS / "bench_counts.py"))["counts"](
+        ["prompt=a corgi", "prior=folder", f"prior.path={prior}", "device=cpu", "size=16"]
+    )
+    for name, most in (("default", 800), ("VSD on a hash grid", 1000)):
+        assert found[name]["waits"]["rest"] == 1
+        assert 0 < found[name]["operators"]["rest"] <= most
+        assert found[name]["operators"]["network"] > 0
 
 
 def test_dense_voxels_absorb_as_beer_lambert_says(script: dict[str, Any]) -> None:

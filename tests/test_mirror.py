@@ -77,6 +77,7 @@ LARGER = {
     "test_dependencies.py": "pyproject.toml and constraints.txt",
     "test_conf.py": "conf/",
     "test_architecture.py": "all of the source",
+    "test_imports.py": "what a run imports",
     "test_nothing_seen.py": "a step whose rays meet nothing",
     "test_newcomers.py": "what a new loss or field takes",
     "test_mirror.py": "tests/",

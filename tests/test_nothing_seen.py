@@ -12,7 +12,7 @@ from scenes import box
 from torch import Tensor, nn
 
 from dream3d.cameras import turntable
-from dream3d.fields.encoding import positional, trilinear, triplane
+from dream3d.fields.encoding import positional, sides, trilinear, triplane
 from dream3d.fields.frozen_mesh import FrozenMesh
 from dream3d.fields.hashing import Pyramid, hash_torch
 from dream3d.fields.material import Material
@@ -63,7 +63,7 @@ def test_fields(name: str, normals: Callable[[nn.Module, Tensor], Tensor] | None
 ENCODINGS: dict[str, tuple[Callable[[Tensor, Tensor], Tensor], tuple[int, ...]]] = {
     "positional": (lambda _, x: positional(x, 4), (1,)),
     "trilinear": (lambda table, x: trilinear(table, x, 3), (27, 2)),
-    "triplane": (triplane, (3, 2, 4, 4)),
+    "triplane": (lambda planes, x: triplane(planes, sides(x)), (3, 2, 4, 4)),
     "hash": (lambda table, x: hash_torch(table, x, Pyramid(3, 2, 6, 2, 8)), (Pyramid(3, 2, 6, 2, 8).rows() * 2,)),
 }
 

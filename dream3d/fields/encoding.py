@@ -94,12 +94,16 @@ def _bilinear(planes: Tensor, uv: Tensor) -> Tensor:
     return rows.permute(1, 0, 2).flatten(1)
 
 
-def triplane(planes: Float[Tensor, "3 c r r"], x: Float[Tensor, "n 3"]) -> Float[Tensor, "n d"]:
-    """Bilinear features of the planes (x, y), (y, z), (z, x) over [-1, 1], side by side; d = 3 c.
+def sides(x: Float[Tensor, "n 3"]) -> Float[Tensor, "3 n 2"]:
+    """(x, y), (y, z), (z, x)."""
+    return torch.cat((x, x[:, :1]), dim=1).unfold(1, 2, 1).transpose(0, 1).contiguous()
+
+
+def triplane(planes: Float[Tensor, "3 c r r"], uv: Float[Tensor, "3 n 2"]) -> Float[Tensor, "n d"]:
+    """Bilinear features of three planes over [-1, 1] at the ``sides`` of the points, side by side; d = 3 c.
 
     The idea is EG3D's (arXiv 2112.07945). Points outside take the nearest value on the border.
     """
-    uv = torch.stack((x[:, :2], x[:, 1:], torch.stack((x[:, 2], x[:, 0]), dim=-1)))
     if uv.requires_grad:
         return _bilinear(planes, uv)
     # grid_sample has no second derivative, but on a CPU it is the fastest of what torch has.

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Generator, Tensor, nn
 
 from dream3d.fields.decoder import Decoder
-from dream3d.fields.encoding import level_mask, triplane
+from dream3d.fields.encoding import level_mask, sides, triplane
 from dream3d.types import Schedule, Surface
 
 
@@ -52,7 +52,8 @@ class Triplane(nn.Module):
 
     def features(self, x: Float[Tensor, "n 3"]) -> Float[Tensor, "n d"]:
         """What the decoder sees."""
-        parts = [triplane(planes, x) for planes in self.planes]
+        uv = sides(x)
+        parts = [triplane(planes, uv) for planes in self.planes]
         if self.levels is not None:
             mask = level_mask(len(parts), self.active)
             parts = [part * weight for part, weight in zip(parts, mask, strict=True)]

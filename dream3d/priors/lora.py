@@ -11,8 +11,6 @@ from typing import Any, Protocol, cast, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
-from peft import LoraConfig, inject_adapter_in_model
-from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import Generator, Tensor, nn
 
 from dream3d.types import Conditioning
@@ -103,7 +101,8 @@ class LoraStudent:
         self.camera = CameraEmbedding(widths[-1], generator).to(next(prior.unet.parameters()).device)
         self.lora = {k: p for k, p in prior.unet.named_parameters() if ".student." in k}
         trained = [*self.lora.values(), *self.camera.parameters()]
-        self.optimizer = torch.optim.AdamW(trained, lr=lr)
+        self.flat = joined(trained)
+        self.optimizer = torch.optim.AdamW([self.flat], lr=lr, fused=True)
         self._switch(False)
 
     @torch.no_grad()
@@ -118,10 +117,10 @@ class LoraStudent:
         b, timesteps = len(x), len(self.prior.alpha_bar)
         loss = x.new_zeros(())
         for _ in range(self.updates):
-            t = torch.randint(0, timesteps, (b,), generator=generator).to(x.device)
-            noise = torch.randn(x.shape, generator=generator).to(x)
-            kept = torch.rand(b, 1, generator=generator).to(x) >= self.camera_dropout
-            self.optimizer.zero_grad(set_to_none=True)
+            t = torch.randint(0, timesteps, (b,), generator=generator).to(x.device, non_blocking=True)
+            noise = torch.randn(x.shape, generator=generator).to(x, non_blocking=True)
+            kept = (torch.rand(b, 1, generator=generator) >= self.camera_dropout).to(x, non_blocking=True)
+            self.optimizer.zero_grad(set_to_none=False)
             with self._on(camera_of(text, x) * kept) as camera:
                 loss = self._error(x.detach(), t, noise, plain(text), camera)
                 loss.backward()  # here, because parameters of a switched-off adapter get no gradient
@@ -188,15 +187,18 @@ class LoraStudent:
             layer.enable_adapters(on)
 
 
-def inject(unet: nn.Module, rank: int, targets: Sequence[str], generator: Generator) -> list[BaseTunerLayer]:
+def inject(unet: nn.Module, rank: int, targets: Sequence[str], generator: Generator) -> list[Any]:
     """Adapters named "student" in place: A uniform from the generator, B zero, both in float32."""
+    from peft import LoraConfig, inject_adapter_in_model  # takes a second, and only VSD needs it
+    from peft.tuners.tuners_utils import BaseTunerLayer
+
     names = [k for k, m in unet.named_modules() if isinstance(m, nn.Linear) and k.endswith(tuple(targets))]
     if not names:
         raise ValueError(f"student.targets: got {list(targets)}, expected endings of names of Linear layers")
     config = LoraConfig(r=rank, lora_alpha=rank, target_modules=names)
     with torch.random.fork_rng(devices=[]):  # peft draws from the global stream; what it draws is replaced
         inject_adapter_in_model(config, unet, adapter_name="student")
-    layers: list[BaseTunerLayer] = [m for m in unet.modules() if isinstance(m, BaseTunerLayer)]
+    layers = [m for m in unet.modules() if isinstance(m, BaseTunerLayer)]
     for layer in layers:
         a, b = (cast(nn.Linear, getattr(layer, name)["student"]) for name in ("lora_A", "lora_B"))
         weight = torch.empty(rank, a.in_features)
@@ -204,6 +206,17 @@ def inject(unet: nn.Module, rank: int, targets: Sequence[str], generator: Genera
         a.weight = nn.Parameter(weight.to(a.weight.device))
         b.weight = nn.Parameter(torch.zeros(b.out_features, rank, device=b.weight.device))
     return layers
+
+
+def joined(parameters: Sequence[nn.Parameter]) -> nn.Parameter:
+    """One parameter that all of these become parts of, gradients included: an optimiser then takes one step
+    for all of them rather than one each. The gradient must be set to 0 in place."""
+    flat = nn.Parameter(torch.cat([p.detach().flatten() for p in parameters]))
+    flat.grad = torch.zeros_like(flat)
+    sizes = [p.numel() for p in parameters]
+    for p, value, grad in zip(parameters, flat.detach().split(sizes), flat.grad.split(sizes), strict=True):
+        p.data, p.grad = value.view_as(p), grad.view_as(p)
+    return flat
 
 
 def time_embedding(unet: nn.Module) -> nn.Module:

@@ -182,22 +182,23 @@ class Pipeline:
         are shown the image prompt; otherwise cond alone is.
         """
         b, k = len(x_t), 0 if text.negatives is None else text.negatives.shape[1]
-        rows = torch.arange(b, device=x_t.device)
-        embeddings, order = [text.cond], [rows]
-        if text.null is not text.cond:
-            embeddings, order = [*embeddings, text.null], [*order, rows]
+        same = 1 if text.null is text.cond else 2
+        embeddings = [text.cond, text.null][:same]
         if text.negatives is not None:  # image 0's k, image 1's k, ...
-            embeddings, order = (
-                [*embeddings, text.negatives.flatten(0, 1)],
-                [*order, rows.repeat_interleave(k)],
-            )
-        index = torch.cat(order)
-        x, at = x_t[index], t[index]
-        camera, control = (None if item is None else item[index] for item in (text.camera, text.control))
-        shown = (torch.arange(len(index), device=x.device) < b).to(x.dtype)
+            embeddings.append(text.negatives.flatten(0, 1))
+
+        def every(item: Tensor) -> Tensor:
+            rows = [item] * same
+            return torch.cat([*rows, item.repeat_interleave(k, dim=0)] if k else rows)
+
+        x, at = every(x_t), every(t)
+        camera, control = (None if item is None else every(item) for item in (text.camera, text.control))
+        shown = None
+        if self.image is not None:
+            shown = torch.cat((x.new_ones(b), x.new_zeros(len(x) - b)))
         out = self.predict(x, at, torch.cat(embeddings), camera, control, shown)
-        cond, *others = self.to_eps(out, x, at).split([len(rows) for rows in order])
-        null = cond if text.null is text.cond else others[0]
+        cond, *others = self.to_eps(out, x, at).split([b] * same + [b * k] * (k > 0))
+        null = cond if same == 1 else others[0]
         negatives = None if text.negatives is None else others[-1].unflatten(0, (b, k))
         return NoisePrediction(cond, null, negatives, text.weights)
 

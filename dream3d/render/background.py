@@ -45,7 +45,7 @@ class RandomColour(nn.Module):
 def random_colour(like: Float[Tensor, "b h w 3"], channels: int, generator: Generator) -> Colour:
     """``b 1 1 channels`` uniform numbers (normal ones for latents) with the type and device of ``like``."""
     draw = torch.rand if channels == 3 else torch.randn
-    return draw((len(like), 1, 1, channels), generator=generator, device=generator.device).to(like)
+    return draw((len(like), 1, 1, channels), generator=generator, device=generator.device).to(like, non_blocking=True)
 
 
 class LearnedColour(nn.Module):

@@ -141,7 +141,7 @@ def _flattened(rays: Rays, generator: Generator | None) -> FlatRays:
     if generator is not None:
         offset = torch.rand(len(origin), generator=generator, device=generator.device)
     view = torch.arange(b * h * w, device=origin.device).div(h * w, rounding_mode="floor")
-    return FlatRays(origin, direction, offset.to(origin), view)
+    return FlatRays(origin, direction, offset.to(origin, non_blocking=True), view)
 
 
 def _joined(parts: list[_Traced]) -> _Traced:

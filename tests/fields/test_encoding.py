@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dream3d.fields.encoding import level_mask, positional, trilinear, triplane, weighted_rows
+from dream3d.fields.encoding import level_mask, positional, sides, trilinear, triplane, weighted_rows
 from dream3d.seeding import generator
 
 
@@ -59,14 +59,14 @@ def test_triplane_is_exact_on_linear_functions(wants_gradient: bool):
     a, b, c = x.unbind(-1)
     pairs = torch.stack((torch.stack((a, b)), torch.stack((b, c)), torch.stack((c, a))))
     want = torch.einsum("pcs,psn->npc", slopes, pairs).flatten(1)
-    assert torch.allclose(triplane(planes, x), want)
+    assert torch.allclose(triplane(planes, sides(x)), want)
 
 
 def test_triplane_paths_agree_in_value_and_gradient():
     planes = randn(3, 2, 7, 7).requires_grad_()
     x, weight = points(50) * 1.3, randn(50, 6)
-    fast = triplane(planes, x)
-    slow = triplane(planes, x.clone().requires_grad_())
+    fast = triplane(planes, sides(x))
+    slow = triplane(planes, sides(x.clone().requires_grad_()))
     assert torch.allclose(fast, slow)
     (fast_grad,) = torch.autograd.grad((fast * weight).sum(), planes)
     (slow_grad,) = torch.autograd.grad((slow * weight).sum(), planes)
@@ -86,7 +86,7 @@ def test_encodings_gradcheck_twice():
     planes, table = randn(3, 2, 5, 5).requires_grad_(), randn(4**3, 2).requires_grad_()
     for function, inputs in (
         (lambda x: positional(x, 2), (x,)),
-        (triplane, (planes, x)),
+        (lambda planes, x: triplane(planes, sides(x)), (planes, x)),
         (lambda t, x: trilinear(t, x, 4), (table, x)),
     ):
         assert torch.autograd.gradcheck(function, inputs)

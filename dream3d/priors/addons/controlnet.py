@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from diffusers import ControlNetModel
 from jaxtyping import Float
 from torch import Tensor
 
@@ -110,6 +109,8 @@ def load_control(path: str | None, kind: str, scale: float, size: int, unet: Any
         raise UserError(f"prior.control: got a {type(unet).__name__} prior, expected Stable Diffusion 1, 2 or XL")
     try:
         with quiet():
+            from diffusers import ControlNetModel
+
             net: Any = ControlNetModel.from_pretrained(place, torch_dtype=unet.dtype, local_files_only=True)
     except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
         reason = " ".join(str(error).split())[:200]

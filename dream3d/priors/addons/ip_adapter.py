@@ -11,12 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers.models.embeddings import ImageProjection
 from jaxtyping import Float
 from PIL import Image as Pillow
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
-from transformers import CLIPVisionModelWithProjection
 
 from dream3d.errors import UserError
 from dream3d.priors.loading.components import quiet
@@ -78,6 +76,8 @@ def load_image(wanted: Picture, unet: Any) -> IPAdapter | None:
     try:
         with quiet(), torch.random.fork_rng(devices=[]):  # layers are filled at random before they are read
             unet._load_ip_adapter_weights([state])
+        from diffusers.models.embeddings import ImageProjection
+
         plus = not isinstance(unet.encoder_hid_proj.image_projection_layers[0], ImageProjection)
         pixels = prepared(Path(str(wanted.file)).expanduser(), encoder.config.image_size)
         shown = IPAdapter(embedded(encoder, pixels, plus), embedded(encoder, torch.zeros_like(pixels), plus))
@@ -143,6 +143,8 @@ def encoder_of(path: str) -> Any:
     folder = Path(path).expanduser()
     try:
         with quiet():
+            from transformers import CLIPVisionModelWithProjection
+
             return CLIPVisionModelWithProjection.from_pretrained(folder, local_files_only=True).eval()
     except (OSError, ValueError, RuntimeError, KeyError) as error:
         reason = " ".join(str(error).split())[:200]

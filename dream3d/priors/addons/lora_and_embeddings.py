@@ -10,7 +10,6 @@ from typing import Any
 
 import diffusers
 import torch
-from peft.tuners.lora import LoraLayer
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
@@ -104,6 +103,8 @@ def is_up(name: str) -> bool:
 def loaded(parts: Components) -> list[Tensor]:
     """Every B that has found its layer."""
     modules = [parts.network, *(parts.text[role] for role in ENCODERS if role in parts.text)]
+    from peft.tuners.lora import LoraLayer
+
     layers = [layer for module in modules for layer in module.modules() if isinstance(layer, LoraLayer)]
     return [layer.lora_B[ADAPTER].weight for layer in layers if ADAPTER in layer.lora_B]  # pyright: ignore
 

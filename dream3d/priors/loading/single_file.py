@@ -11,7 +11,6 @@ from typing import Any
 
 import diffusers
 import torch
-from diffusers.loaders.single_file_utils import fetch_diffusers_config
 from huggingface_hub import constants, snapshot_download, try_to_load_from_cache
 from safetensors import SafetensorError, safe_open
 
@@ -78,6 +77,8 @@ def config_folder(file: Path, config: str | None, offline: bool) -> Path:
         folder = EMBEDDED if config == "embedded" else Path(config).expanduser()
         read_index(folder)
         return folder
+    from diffusers.loaders.single_file_utils import fetch_diffusers_config
+
     known = config or str(fetch_diffusers_config(shapes(file))["pretrained_model_name_or_path"])
     places = [known, *([MIRRORS[known]] if known in MIRRORS else [])]
     for place in places:
