@@ -13,7 +13,7 @@ from dream3d.cameras import turntable
 from dream3d.render.reference import Reference
 from dream3d.report.files import replacing
 from dream3d.report.pictures import to_bytes
-from dream3d.run.stages import DISTANCE, ELEVATION, FOV_Y
+from dream3d.run.previews import DISTANCE, ELEVATION, FOV_Y
 from dream3d.types import Image, Mesh
 
 VIEWS = 24

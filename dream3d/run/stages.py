@@ -132,7 +132,7 @@ def coarse(run: Run, setup: Setup, begin: int) -> None:
         shape = initial_shape(run.settings.init, run.settings.prompt, setup.prior)
         if shape is not None:
             error = start_from(setup, shape)
-            say(run.console, f"started from {run.settings.init}: opacity fitted with an error of {error:.3f}")
+            run.say(f"started from {run.settings.init}: opacity fitted with an error of {error:.3f}")
         save(run, setup, 0)  # what an earlier run left in this folder must not be resumed as this one
     train(
         run,

@@ -10,6 +10,7 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -149,10 +150,10 @@ def signed_distances(
 
 def without_specks(distance: Float[Tensor, "n n n"]) -> Float[Tensor, "n n n"]:
     """The distances with small separate pieces filled with air: they are what a latent gets wrong in empty space."""
-    labels, count = label(distance.numpy() < 0, return_num=True, connectivity=1)
-    if count < 2:
-        return distance
+    labels: Any = label(distance.numpy() < 0, connectivity=1)
     size = np.bincount(labels.ravel())[1:]
+    if len(size) < 2:
+        return distance
     specks = 1 + np.flatnonzero(size < SPECK * size.max())
     return torch.where(torch.from_numpy(np.isin(labels, specks)), distance.abs().clamp(min=1e-4), distance)
 
