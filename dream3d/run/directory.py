@@ -88,8 +88,9 @@ def check_free(folder: Path, overwrite: bool) -> None:
     """Raise UserError where the folder holds a run under way, or one that ``overwrite`` does not give up."""
     with suppress(PermissionError, NotADirectoryError):  # said by what comes next
         refuse_if_held(folder)
-        if not overwrite and (folder / "config.yaml").is_file() and (folder / "config.yaml").stat().st_size:
-            kind = "a finished run" if (folder / "run.json").is_file() else "a run that was stopped"
+        finished = (folder / "run.json").is_file()
+        if not overwrite and (finished or (folder / "checkpoint.pt").is_file()):
+            kind = "a finished run" if finished else "a run that was stopped"
             raise UserError(
                 f"out: '{folder}' holds {kind}; say resume={folder} to go on with it, overwrite=true to throw it "
                 "away, or choose another folder"

@@ -110,7 +110,7 @@ RANGES: dict[str, Range] = {
     "algorithm.eps": above(0, 1), "algorithm.weight_decay": number(0, 1000),
     "refine.steps": STEPS, "texture.steps": STEPS,
     # meshes
-    "mesh.resolution": whole(8, 1024), "mesh.isovalue": above(0, 1e6), "mesh.refine": whole(0, 100),
+    "mesh.resolution": whole(8, 1024), "mesh.isovalue": above(0, LARGE), "mesh.refine": whole(0, 100),
     "mesh.share": SHARE, "mesh.smoothing": whole(0, 1000), "mesh.faces": whole(4, 5_000_000),
     "mesh.size": whole(16, 16384), "mesh.padding": whole(0, 64), "mesh.outside": number(0, 1),
     "mesh.inside": number(0, 1), "mesh.colour_samples": whole(1, 256), "mesh.chunk": whole(1, 10**9),

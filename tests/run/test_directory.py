@@ -54,6 +54,7 @@ def test_what_was_made_is_undone_and_nothing_else(tmp_path):
 
 def test_an_earlier_run_survives_a_failed_setup_and_a_good_one_stays(run):
     words = ["prompt=another", f"out={run.folder}"]
+    (run.folder / "checkpoint.pt").touch()
     with pytest.raises(UserError, match=r"holds a run that was stopped; say resume=.*overwrite=true.*another folder"):
         start(composed(words))
     (run.folder / "run.json").write_text("{}")
