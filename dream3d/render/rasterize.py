@@ -1,8 +1,9 @@
 """A mesh to pictures, differentiable in vertices and attributes, on any machine.
 
-Visibility is asked of Embree (no gradient). What a pixel sees is then recomputed in torch: barycentric
-coordinates from the intersection of its ray with the triangle carry the gradient of the inside, blending
-at the outline (``silhouette.py``) that of the border. The idea is nvdiffrast's (arXiv 2011.03277).
+Visibility is asked of Embree, off the CPU of a z-buffer (no gradient). What a pixel sees is then
+recomputed in torch: barycentric coordinates from the intersection of its ray with the triangle carry the
+gradient of the inside, blending at the outline (``silhouette.py``) that of the border. The idea is
+nvdiffrast's (arXiv 2011.03277).
 """
 
 from collections.abc import Callable
@@ -15,8 +16,9 @@ from torch import Tensor
 
 from dream3d.cameras import pixel_rays
 from dream3d.geometry.normals import smooth_normals
-from dream3d.geometry.ray_casting import Scene
+from dream3d.geometry.ray_casting import Hits, Scene
 from dream3d.render.silhouette import blend, outline
+from dream3d.render.z_buffer import first_hits
 from dream3d.types import Camera, Image, Mesh, Rays, Render
 
 GRAZING = 1e-3
@@ -58,9 +60,8 @@ def intersect(
     return torch.stack((1 - u - v, u, v), dim=-1), (ac * q).sum(-1) / det
 
 
-def fragments(vertices: Float[Tensor, "v 3"], faces: Int[Tensor, "f 3"], rays: Rays, scene: Scene) -> Fragments:
-    """The first hits of all rays, with gradient to the vertices."""
-    hits = scene.cast(rays)
+def fragments(vertices: Float[Tensor, "v 3"], faces: Int[Tensor, "f 3"], rays: Rays, hits: Hits) -> Fragments:
+    """What the first hits of all rays are, with gradient to the vertices."""
     found = hits.face.to(vertices.device)
     pixel = (found >= 0).nonzero().squeeze(1)
     face = found[pixel]
@@ -78,6 +79,11 @@ def fragments(vertices: Float[Tensor, "v 3"], faces: Int[Tensor, "f 3"], rays: R
 def interpolate(attributes: Float[Tensor, "v k"], faces: Int[Tensor, "f 3"], seen: Fragments) -> Float[Tensor, "n k"]:
     """Attributes of the corners, weighed barycentrically."""
     return (attributes[faces[seen.face]] * seen.barycentric[..., None]).sum(1)
+
+
+def casts(device: torch.device) -> bool:
+    """Is visibility asked of Embree? It lives on the CPU; elsewhere a z-buffer spares the way there and back."""
+    return device.type == "cpu"
 
 
 def rasterise(
@@ -100,8 +106,9 @@ def rasterise(
         raise ValueError(f"render.supersample: got {supersample}, expected at least 1")
     vertices, faces = mesh.vertices, mesh.faces
     fine = camera.resized(camera.height * supersample, camera.width * supersample)
-    rays, scene = pixel_rays(fine), Scene(vertices, faces)
-    seen = fragments(vertices, faces, rays, scene)
+    rays, scene = pixel_rays(fine), Scene(vertices, faces) if casts(vertices.device) else None
+    hits = first_hits(vertices, faces, fine) if scene is None else scene.cast(rays)
+    seen = fragments(vertices, faces, rays, hits)
     normal = F.normalize(interpolate(smooth_normals(vertices, faces), faces, seen), dim=-1, eps=1e-6)
     value = colour(seen, normal)
     parts = (value, torch.ones_like(normal[:, :1]), seen.distance[:, None], normal)

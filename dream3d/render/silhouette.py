@@ -66,11 +66,13 @@ def outline(
     vertices: Float[Tensor, "v 3"],
     faces: Int[Tensor, "f 3"],
     camera: Camera,
-    scene: Scene,
+    scene: Scene | None,
     distance: Float[Tensor, " p"],
 ) -> Blends:
     """What to blend where visible silhouette edges pass between pixel centres. ``distance`` is that of the
-    first hit of every pixel's centre ray, infinite where there is none; weights carry the gradient."""
+    first hit of every pixel's centre ray, infinite where there is none; weights carry the gradient.
+
+    Without a ``scene`` an edge counts as visible where neither of its two pixels shows anything nearer."""
     edges = edges_of(faces, len(vertices))
     pixel, depth = project(vertices, camera)
     with torch.no_grad():
@@ -163,14 +165,14 @@ def crossings(
     return Crossings(*(x[keep] for x in found))
 
 
-def visible(found: Crossings, camera: Camera, scene: Scene, distance: Float[Tensor, " p"]) -> Blends:
+def visible(found: Crossings, camera: Camera, scene: Scene | None, distance: Float[Tensor, " p"]) -> Blends:
     """Only crossings that the camera sees: nothing is in front, and the inner pixel shows their surface."""
     with torch.no_grad():
         direction, unit = directions(found.beside, found.view, camera)
         origin = camera.c2w[found.view, :3, 3]
         edge = found.depth * unit
         clear = torch.ones_like(edge, dtype=torch.bool)
-        if len(edge):
+        if len(edge) and scene is not None:
             hits = scene.cast(Rays(origin[None, None], direction[None, None]))
             nearest = torch.where(hits.face >= 0, hits.distance, torch.inf).to(edge)
             clear = nearest > edge * (1 - BEHIND)
