@@ -8,26 +8,19 @@ regularisers -> a check that all is finite -> an optimiser step. Random draws de
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
 from torch import Generator, Tensor, nn
 
 from dream3d.cameras import Orbit
+from dream3d.contracts import Background, RenderConditioned, Renderer, Student, TrainableField, at_step
+from dream3d.schedule import Schedule
 from dream3d.seeding import generator
-from dream3d.types import Camera, Conditioning, Distilled, Render, Schedule, ScoreModel
+from dream3d.types import Camera, Conditioning, Distilled, Normals, Render, ScoreModel, Shading
 
-
-@runtime_checkable
-class Student(Protocol):
-    """The score model that VSD trains along (``priors/lora.py``), after the field's update or ``first``."""
-
-    first: bool
-
-    def train(self, x: Tensor, text: Conditioning, generator: Generator) -> Tensor: ...
-    def state_dict(self) -> dict[str, Any]: ...
-    def load_state_dict(self, state: dict[str, Any]) -> object: ...
+Draw = Callable[[str], Generator]
+"""The step's random stream of that name."""
 
 
 @dataclass(frozen=True)
@@ -43,18 +36,18 @@ class Setup:
     """All that a run is made of. Fields are particles: step i trains field i mod n, with its own renderer,
     background and optimiser."""
 
-    fields: Sequence[Any]  # nn.Modules that are a Field
-    renderers: Sequence[Any]
+    fields: Sequence[TrainableField]
+    renderers: Sequence[Renderer]
     prior: ScoreModel
     text: Callable[[Camera], Conditioning]
     camera: Orbit
-    loss: Callable[..., Distilled]
-    time: Callable[..., Tensor]
+    loss: Callable[[ScoreModel, Tensor, Tensor, Tensor, Conditioning], Distilled]  # prior, x, t, noise, text
+    time: Callable[[int, int, int, Generator], Tensor]  # step, batch, T, generator
     noise: Callable[[Tensor, Render, Camera, Generator], Tensor]  # like x, render, camera, generator
     noise_samples: int
     student: Student | None
-    backgrounds: Sequence[nn.Module]
-    shading: Callable[..., Any]
+    backgrounds: Sequence[Background]
+    shading: Callable[[int, Camera, Generator], tuple[Normals, Shading | None]]
     regularisers: Mapping[str, Regulariser]
     optimizers: Sequence[torch.optim.Optimizer]
     lr: Schedule
@@ -65,7 +58,6 @@ class Setup:
     device: torch.device
     warnings: Sequence[str] = ()
     notes: Sequence[str] = ()
-    condition: Callable[[Render, Camera], Tensor | None] | None = None  # what a ControlNet is shown
 
 
 @dataclass(frozen=True)
@@ -88,25 +80,16 @@ def optimize(setup: Setup, begin: int, end: int) -> Iterator[Step]:
     """Run the steps [begin, end), yielding each."""
     for step in range(begin, end):
         which = step % len(setup.fields)
-        field, renderer, optimizer = setup.fields[which], setup.renderers[which], setup.optimizers[which]
-        if hasattr(field, "at_step"):  # coarse to fine
-            field.at_step(step)
-        draw = partial(generator, setup.seed, step)
+        optimizer, draw = setup.optimizers[which], partial(generator, setup.seed, step)
+        at_step(setup.fields[which], step)
+        setup.renderers[which].update(setup.fields[which], step, draw("occupancy"))
         views = setup.camera.sample(setup.batch_size, setup.size, draw("camera"))
-        camera = views.to(setup.device)
-        renderer.update(field, step, draw("occupancy"))
-        normals, shading = setup.shading(step, camera, draw("shading"))
-        render = renderer(field, camera, draw("march"), normals=normals, shading=shading)
+        camera, render, x, text = render_and_encode(setup, step, views, draw, which, setup.noise_samples)
 
-        background = setup.backgrounds[which](render.rays, draw("background"))
-        x = setup.prior.encode(render.image, background).repeat_interleave(setup.noise_samples, dim=0)
-        text = setup.text(views) if setup.noise_samples == 1 else setup.text(repeated(views, setup.noise_samples))
-        if setup.condition is not None and (shown := setup.condition(render, camera)) is not None:
-            text = replace(text, control=shown.repeat_interleave(setup.noise_samples, dim=0))
         t = setup.time(step, len(x), len(setup.prior.alpha_bar), draw("time")).to(setup.device, non_blocking=True)
         noise = setup.noise(x, render, camera, draw("noise"))
         learned = student_turn(setup.student, x, text, draw, first=True)
-        distilled = at_step(setup.loss, step)(setup.prior, x, t, noise, text)
+        distilled = scheduled(setup.loss, step)(setup.prior, x, t, noise, text)
 
         losses = {name: r.weight(step) * r.loss(render) for name, r in setup.regularisers.items() if r.weight(step)}
         total = distilled.loss + sum(losses.values())
@@ -121,8 +104,26 @@ def optimize(setup: Setup, begin: int, end: int) -> Iterator[Step]:
         yield Step(step, t, distilled.loss.detach(), norm, alpha, {k: v.detach() for k, v in losses.items()})
 
 
+def render_and_encode(
+    setup: Setup, step: int, views: Camera, draw: Draw, which: int, noise_samples: int
+) -> tuple[Camera, Render, Float[Tensor, "b *d"], Conditioning]:
+    """Particle ``which`` seen by the cameras ``views`` (on the CPU): the cameras on the run's device; the render;
+    x, and what the prior is conditioned on, both with every view ``noise_samples`` times in a row."""
+    camera = views.to(setup.device)
+    normals, shading = setup.shading(step, camera, draw("shading"))
+    renderer = setup.renderers[which]
+    render = renderer(setup.fields[which], camera, draw("march"), normals=normals, shading=shading)
+    assert render.rays is not None  # both renderers keep them
+    background = setup.backgrounds[which](render.rays, draw("background"))
+    x = setup.prior.encode(render.image, background, draw("encode")).repeat_interleave(noise_samples, dim=0)
+    text = setup.text(views if noise_samples == 1 else repeated(views, noise_samples))
+    if isinstance(setup.prior, RenderConditioned) and (shown := setup.prior.condition(render, camera)) is not None:
+        text = replace(text, control=shown.repeat_interleave(noise_samples, dim=0))
+    return camera, render, x, text
+
+
 def student_turn(
-    student: Student | None, x: Tensor, text: Conditioning, draw: Callable[[str], Generator], *, first: bool
+    student: Student | None, x: Tensor, text: Conditioning, draw: Draw, *, first: bool
 ) -> dict[str, Tensor]:
     """Train the student, if there is one and it is its turn: before the field (``first``) or after it."""
     if student is None or student.first != first:
@@ -130,10 +131,11 @@ def student_turn(
     return {"student": student.train(x.detach(), text, draw("student"))}
 
 
-def at_step(loss: Callable[..., Distilled], step: int) -> Callable[..., Distilled]:
-    """A ``functools.partial`` whose Schedule-valued keywords are replaced by their values at the step."""
-    keywords = getattr(loss, "keywords", {})
-    current = {k: v(step) for k, v in keywords.items() if type(v).__module__ == "dream3d.schedule"}
+def scheduled(loss: Callable[..., Distilled], step: int) -> Callable[..., Distilled]:
+    """A ``functools.partial`` whose Schedules among the keywords are replaced by their values at the step."""
+    if not isinstance(loss, partial):
+        return loss
+    current = {k: v(step) for k, v in loss.keywords.items() if isinstance(v, Schedule)}
     return partial(loss, **current) if current else loss
 
 

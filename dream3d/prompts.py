@@ -9,6 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from dream3d.cameras import flatten
+from dream3d.contracts import camera_conditioned
 from dream3d.errors import UserError
 from dream3d.types import Camera, Conditioning, ScoreModel
 
@@ -116,8 +117,8 @@ class PromptEmbeddings:
     Cameras are best on the host: what is worked out from them is small, and only the result is sent on.
 
     Args:
-        prior: embeds the texts. One that is told the camera (``needs_view_words`` False) gets the
-            plain prompt for every view, and neither view words nor Perp-Neg.
+        prior: embeds the texts. A camera-conditioned one (``contracts.CameraConditioned``) gets the
+            plain prompt for every view, and neither view-dependent prompts nor Perp-Neg.
         prompt, negative: what to make; what to avoid, which takes the place of the empty null prompt.
         views: the view words, None for the plain prompt everywhere.
         perp_neg: None for off; needs ``views``.
@@ -145,8 +146,7 @@ class PromptEmbeddings:
             raise UserError("prompts.perp_neg needs prompts.views: got null; say prompts=perp_neg")
         if debias is not None and views is None:
             raise UserError("prompts.debias needs prompts.views: got null; say prompts=debiased")
-        told = not getattr(prior, "needs_view_words", True)
-        self.views, self.perp_neg = (None, None) if told else (views, perp_neg)
+        self.views, self.perp_neg = (None, None) if camera_conditioned(prior) else (views, perp_neg)
         self.prompts, self.notes = [prompt], []
         if self.views is not None:
             told_views = [prompt] * 4 if debias is None else debias(prompt)

@@ -1,13 +1,23 @@
 """Numbers that change with the step: ``schedule(step) -> float``. Always steps, never epochs."""
 
 import math
+from abc import ABC, abstractmethod
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 
+class Schedule(ABC):
+    """Subclass it for a schedule of your own: what is a Schedule among the knobs of a loss is replaced by its
+    value at every step (being callable does not tell it from a weight w(t))."""
+
+    @abstractmethod
+    def __call__(self, step: int) -> float:
+        """The value at this step, from 0 on."""
+
+
 @dataclass(frozen=True)
-class Constant:
+class Constant(Schedule):
     """The same value at every step."""
 
     value: float
@@ -17,7 +27,7 @@ class Constant:
 
 
 @dataclass(frozen=True)
-class Linear:
+class Linear(Schedule):
     """From ``start`` to ``end`` in a straight line between steps ``begin`` and ``finish``; flat outside."""
 
     start: float
@@ -46,7 +56,7 @@ class Cosine(Linear):
 
 
 @dataclass(frozen=True)
-class Piecewise:
+class Piecewise(Schedule):
     """``values[i]`` from step ``steps[i - 1]`` on; ``values`` has one item more than ``steps``."""
 
     values: Sequence[float]

@@ -18,11 +18,11 @@ Shape letters: b images, v views (cameras), h w pixels, r rays, n samples, c cha
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor
+from torch import Generator, Tensor
 
 __all__ = [
     "Camera",
@@ -33,17 +33,25 @@ __all__ = [
     "Image",
     "Mesh",
     "NoisePrediction",
+    "Normals",
     "Rays",
     "Render",
     "Samples",
-    "Schedule",
     "ScoreModel",
+    "Shading",
     "SignedGrid",
     "Surface",
 ]
 
-Schedule = Callable[[int], float]
-"""step -> value (``schedule.py`` has the usual ones)."""
+Normals = Literal["none", "analytic", "finite"]
+"""How the renderer finds normals: not at all, by autograd (the field must be twice differentiable), or by
+central differences (six more densities a sample)."""
+
+Shading = Callable[
+    [Float[Tensor, "n c"], Float[Tensor, "n 3"], Float[Tensor, "n 3"], Int[Tensor, " n"]],
+    Float[Tensor, "n c"],
+]
+"""(colour, unit normal, point, number of the view it is seen in) -> colour, on packed samples."""
 
 
 @dataclass(frozen=True)
@@ -234,7 +242,8 @@ class Distilled:
 
 @runtime_checkable
 class Field(Protocol):
-    """A radiance field in the unit ball. Any ``nn.Module`` with these two methods is one."""
+    """A radiance field in the unit ball. Any ``nn.Module`` with these two methods is one that can be trained;
+    what else a field may have is in ``contracts.py``."""
 
     def density(self, x: Float[Tensor, "n 3"]) -> Float[Tensor, " n"]:
         """Volume density at x, >= 0, 0 outside the unit ball."""
@@ -268,7 +277,7 @@ class ScoreModel(Protocol):
     """A frozen 2D diffusion model, whatever its family, seen as an epsilon predictor.
 
     Attributes: ``alpha_bar`` (T,), ``resolution`` (the height and width in pixels of the images
-    it wants).
+    it wants). What else a prior may have is in ``contracts.py``.
     """
 
     alpha_bar: Float[Tensor, " T"]
@@ -278,8 +287,11 @@ class ScoreModel(Protocol):
         """Text embeddings, run once a prompt (``prompts.PromptEmbeddings`` caches them)."""
         ...
 
-    def encode(self, image: Image, background: Float[Tensor, "#b #h #w 3"]) -> Float[Tensor, "b *d"]:
-        """A rendered image to the space of x, with gradient."""
+    def encode(
+        self, image: Image, background: Float[Tensor, "#b #h #w c"], generator: Generator | None
+    ) -> Float[Tensor, "b *d"]:
+        """A rendered image to the space of x, with gradient. ``generator`` is for encoders that sample (a VAE's
+        posterior), which raise ValueError without one; others ignore it."""
         ...
 
     def eps(self, x_t: Float[Tensor, "b *d"], t: Int[Tensor, " b"], text: Conditioning) -> NoisePrediction:

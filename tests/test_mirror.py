@@ -7,6 +7,7 @@ ROOT = Path(__file__).parents[1]
 TESTED_IN = {
     "__main__.py": "cli/test_main.py",
     "types.py": "test_architecture.py",
+    "contracts.py": "test_newcomers.py",
     "errors.py": "cli/test_main.py",
     "diffusion.py": "distill/test_ddim.py",
     "cli/errors.py": "cli/test_main.py",
@@ -79,7 +80,7 @@ LARGER = {
     "test_architecture.py": "all of the source",
     "test_imports.py": "what a run imports",
     "test_nothing_seen.py": "a step whose rays meet nothing",
-    "test_newcomers.py": "what a new loss or field takes",
+    "test_newcomers.py": "what a new loss, field or prior takes",
     "test_mirror.py": "tests/",
     "test_readme.py": "README.md",
     "test_docker.py": "Dockerfile",

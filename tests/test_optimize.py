@@ -12,7 +12,7 @@ from small_run import rebuild
 
 from dream3d.cameras import Orbit
 from dream3d.cli.overrides import composed
-from dream3d.optimize import NonFinite, Setup, at_step, check_finite, optimize, repeated, set_lr
+from dream3d.optimize import NonFinite, Setup, check_finite, optimize, repeated, scheduled, set_lr
 from dream3d.run.build import build
 from dream3d.schedule import Linear
 from dream3d.seeding import generator
@@ -70,8 +70,8 @@ def test_schedules_among_a_losss_knobs_become_numbers() -> None:
         return scale, share
 
     bound = partial(loss, scale=Linear(10.0, 0.0, finish=10), share=0.5)
-    assert at_step(bound, 4)() == (6.0, 0.5)
-    assert at_step(loss, 4) is loss
+    assert scheduled(bound, 4)() == (6.0, 0.5)
+    assert scheduled(loss, 4) is loss
 
 
 def test_every_group_has_its_share_of_the_rate() -> None:

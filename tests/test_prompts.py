@@ -13,12 +13,12 @@ from dream3d.prompts import BACK, FRONT, OVERHEAD, SIDE, PerpNeg, PromptEmbeddin
 class Echo:
     """A prior whose embedding of a text is its number in the order of embedding; counts calls."""
 
-    def __init__(self, needs_view_words=True):
-        self.needs_view_words, self.seen, self.calls = needs_view_words, [], 0
+    def __init__(self, camera_conditioned=False):
+        self.camera_conditioned, self.seen, self.calls = camera_conditioned, [], 0
 
     alpha_bar, resolution = torch.ones(10), 8
 
-    def encode(self, image, background):
+    def encode(self, image, background, generator=None):
         return image.over(background)
 
     def eps(self, x_t, t, text):
@@ -117,7 +117,7 @@ def test_camera_goes_along():
 
 
 def test_a_prior_that_is_told_the_camera_gets_the_plain_prompt():
-    prior = Echo(needs_view_words=False)
+    prior = Echo(camera_conditioned=True)
     text = PromptEmbeddings(prior, "a corgi", views=ViewDependentPrompts(), perp_neg=PerpNeg())(
         cameras((0, 0), (180, 0))
     )
@@ -165,6 +165,6 @@ def test_debiased_prompts_take_the_place_of_the_one():
 
 def test_a_prior_that_is_told_the_camera_needs_no_debiasing():
     assert (
-        PromptEmbeddings(Echo(needs_view_words=False), "a dog", views=ViewDependentPrompts(), debias=pytest.fail).notes
+        PromptEmbeddings(Echo(camera_conditioned=True), "a dog", views=ViewDependentPrompts(), debias=pytest.fail).notes
         == []
     )

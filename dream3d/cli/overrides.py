@@ -6,17 +6,20 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from hydra import compose, initialize_config_dir
+from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, Quote, QuotedString
 from hydra.errors import HydraException
+from hydra.utils import get_class
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from dream3d.cli.experiments import foreign, merged
 from dream3d.cli.explain import ambiguous, misfits, misplaced, number, unknown, unparsed, why
 from dream3d.errors import UserError
 from dream3d.run import config as configuration
+from dream3d.schedule import Schedule
 
 TEXTS = (
     "prompt", "prompts_file", "negative", "out", "resume", "mesh_file", "prior.path", "prior.config", "prior.lora",
@@ -55,13 +58,14 @@ def exactly(words: Sequence[str]) -> DictConfig:
         check_member(override, folder)
     try:
         with composing(folder):
-            plain = compose("config", overrides=[o.input_line or "" for o in chosen])
+            others = foreign(chosen)
+            plain = merged([o.input_line or "" for o in chosen], others)
             for override in overrides:
                 if override not in chosen:
                     check_key(override, plain)
             whole = {o.key_or_group: new for o in overrides if (new := replacement(o, plain)) is not None}
             rest = [word for word, o in zip(words, overrides, strict=True) if o.key_or_group not in whole]
-            config = compose("config", overrides=rest)
+            config = merged(rest, others)
         for key, new in whole.items():
             OmegaConf.update(config, key, new, merge=False)
         tree = OmegaConf.to_container(config, resolve=True)
@@ -160,7 +164,7 @@ def replacement(override: Override, plain: DictConfig) -> dict[str, Any] | None:
     before = OmegaConf.select(plain, override.key_or_group, throw_on_missing=False)
     if not isinstance(before, DictConfig):
         return None
-    if number(value) and str(before.get("_target_")).startswith("dream3d.schedule."):
+    if number(value) and is_schedule(before):
         return {"_target_": "dream3d.schedule.Constant", "value": value}
     if isinstance(value, dict) and "_target_" in value:
         lent = {str(name): item for name, item in before.items() if str(name).startswith("_")}
@@ -178,6 +182,15 @@ def check_member(override: Override, folder: Path) -> None:
     got = (override.input_line or "").partition("=")[2]
     several = f"; for one run each say -m {group}={','.join(map(str, member))}" if isinstance(member, list) else ""
     raise UserError(f"{group}: got {got}, expected one of: {', '.join(names)}{several}")
+
+
+def is_schedule(settings: DictConfig) -> bool:
+    """Do the settings make a Schedule, one of ``schedule.py`` or of the user's own?"""
+    target = settings.get("_target_")
+    try:
+        return target is not None and issubclass(get_class(str(target)), Schedule)
+    except (ImportError, ValueError):  # a function, or nothing that can be imported: its use will say so
+        return False
 
 
 def check_key(override: Override, plain: DictConfig) -> None:

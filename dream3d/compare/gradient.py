@@ -1,12 +1,13 @@
 """How noisy is a distillation gradient? Its mean and variance over noise, at a fixed x and t."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Generator, Tensor
 
-from dream3d.optimize import Setup, at_step, repeated
+from dream3d.optimize import Setup, render_and_encode, scheduled
 from dream3d.seeding import generator
 
 
@@ -25,6 +26,11 @@ def moments(grads: Float[Tensor, "k *d"]) -> tuple[float, float]:
     return signal.clamp(min=0).item(), variance.item()
 
 
+def stream(view: int, name: str) -> Generator:
+    """Random numbers that no run's step draws, and that are the same for all runs."""
+    return generator(0, view, f"moments {name}")
+
+
 @torch.no_grad()
 def gradient_moments(
     setup: Setup, step: int, fractions: Sequence[float], noise_samples: int, views: int = 2
@@ -33,19 +39,14 @@ def gradient_moments(
 
     x is the first field from cameras that are the same for all runs. Memory as a step with ``noise_samples`` views.
     """
-    camera = setup.camera.sample(views, setup.size, generator(0, 0, "moments camera")).to(setup.device)
-    field, renderer = setup.fields[0], setup.renderers[0]
+    camera = setup.camera.sample(views, setup.size, generator(0, 0, "moments camera"))
     found = torch.zeros(len(fractions), 2)
     for i in range(views):
-        one = camera[i : i + 1]
-        normals, shading = setup.shading(step, one, generator(0, i, "moments shading"))
-        render = renderer(field, one, generator(0, i, "moments march"), normals=normals, shading=shading)
-        background = setup.backgrounds[0](render.rays, generator(0, i, "moments background"))
-        x = setup.prior.encode(render.image, background).repeat_interleave(noise_samples, dim=0)
-        text = setup.text(repeated(one, noise_samples))
-        noise = torch.randn(x.shape, generator=generator(0, i, "moments noise")).to(x)
+        draw = partial(stream, i)
+        _, _, x, text = render_and_encode(setup, step, camera[i : i + 1], draw, 0, noise_samples)
+        noise = torch.randn(x.shape, generator=draw("noise")).to(x)
         for row, fraction in enumerate(fractions):
             t = torch.full((noise_samples,), int(fraction * len(setup.prior.alpha_bar)), device=x.device)
-            grad = at_step(setup.loss, step)(setup.prior, x, t, noise, text).grad
+            grad = scheduled(setup.loss, step)(setup.prior, x, t, noise, text).grad
             found[row] += torch.tensor(moments(grad)) / views
     return [(signal, variance) for signal, variance in found.tolist()]

@@ -1,25 +1,15 @@
 """HiFA, arXiv 2305.18766: SDS and the same residual in image space."""
 
-from typing import Protocol, runtime_checkable
-
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from dream3d.contracts import Decodes
 from dream3d.diffusion import FLOOR, alpha_sigma, predict_x0, q_sample
 from dream3d.distill.guidance import guided_eps
 from dream3d.distill.surrogate import distilled
 from dream3d.distill.weight import Weight, weigh
 from dream3d.types import Conditioning, Distilled, ScoreModel
-
-
-@runtime_checkable
-class Decoder(Protocol):
-    """A prior whose x is not yet an image."""
-
-    def decode(self, x: Float[Tensor, "b *d"]) -> Float[Tensor, "b *image"]:
-        """x to images in [0, 1], with gradient."""
-        ...
 
 
 def hifa(
@@ -43,7 +33,7 @@ def hifa(
     x_t = q_sample(x, t, noise, prior.alpha_bar)
     eps_hat = guided_eps(prior, x_t, t, text, scale)
     grad = eps_hat - noise
-    if image_weight and isinstance(prior, Decoder):
+    if image_weight and isinstance(prior, Decodes):
         alpha, sigma = alpha_sigma(prior.alpha_bar, t, x)
         x0_hat = predict_x0(x_t, eps_hat, t, prior.alpha_bar)
         grad = grad + image_weight * alpha / sigma.clamp(min=FLOOR) * image_residual(prior, x, x0_hat)
@@ -52,7 +42,7 @@ def hifa(
     return distilled(x, weigh(grad, weight, prior.alpha_bar, t))
 
 
-def image_residual(prior: Decoder, x: Float[Tensor, "b *d"], x0_hat: Float[Tensor, "b *d"]) -> Float[Tensor, "b *d"]:
+def image_residual(prior: Decodes, x: Float[Tensor, "b *d"], x0_hat: Float[Tensor, "b *d"]) -> Float[Tensor, "b *d"]:
     """``J_D(x)^T (D(x) - D(x0_hat))``: the gradient of half the squared distance of the images."""
     with torch.enable_grad():
         leaf = x.detach().requires_grad_()

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Generator, Tensor
 
-from dream3d.types import Schedule
+from dream3d.schedule import Schedule
 
 
 def row_generators(noise: Float[Tensor, "b *d"], t: Int[Tensor, " b"]) -> list[Generator]:

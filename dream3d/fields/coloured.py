@@ -1,11 +1,11 @@
 """What every field that is a surface of triangles has: a colour, and perhaps a material."""
 
 from collections.abc import Callable
-from typing import Any
 
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from dream3d.contracts import ParameterGroup, at_step, parameter_groups
 from dream3d.types import Surface
 
 OPAQUE = 1e4
@@ -22,8 +22,7 @@ class Coloured(nn.Module):
 
     def at_step(self, step: int) -> None:
         """Passed on to the appearance."""
-        if hasattr(self.appearance, "at_step"):
-            self.appearance.at_step(step)  # type: ignore[operator]
+        at_step(self.appearance, step)
 
     def density(self, x: Float[Tensor, "n 3"]) -> Float[Tensor, " n"]:
         """A surface is opaque, wherever it is."""
@@ -33,8 +32,8 @@ class Coloured(nn.Module):
         """The appearance's colour."""
         return Surface(self.density(x), self.appearance.surface(x).colour)  # type: ignore[operator]
 
-    def parameter_groups(self) -> list[dict[str, Any]]:
+    def parameter_groups(self) -> list[ParameterGroup]:
         """Those of the appearance, scaled, and of the material."""
-        groups = self.appearance.parameter_groups()  # type: ignore[operator]
-        scaled = [{**g, "lr_scale": self.colour_scale * g["lr_scale"]} for g in groups]
-        return scaled if self.material is None else [*scaled, *self.material.parameter_groups()]  # type: ignore[operator]
+        groups = parameter_groups(self.appearance)
+        scaled: list[ParameterGroup] = [{**g, "lr_scale": self.colour_scale * g["lr_scale"]} for g in groups]
+        return scaled if self.material is None else [*scaled, *parameter_groups(self.material)]

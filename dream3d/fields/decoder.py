@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Generator, Tensor, nn
 
+from dream3d.contracts import ParameterGroup
 from dream3d.fields.activation import softplus
 from dream3d.fields.initial import cone
 from dream3d.fields.latents import colours
@@ -81,5 +82,5 @@ class Decoder(nn.Module):
         raw = self.last(self._trunk(features))
         return Surface(density_of(raw[:, 0], x, self.initial, self.activation), self.colours(raw[:, 1:]))
 
-    def parameter_group(self) -> dict:
+    def parameter_group(self) -> ParameterGroup:
         return {"params": list(self.parameters()), "name": "decoder", "lr_scale": self.lr_scale}

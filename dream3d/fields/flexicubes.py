@@ -5,11 +5,11 @@ edges and flat sides need no finer lattice. Distances, offsets and colour are as
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from dream3d.contracts import ParameterGroup
 from dream3d.fields.movable import Distance, Movable
 from dream3d.geometry.flexicubes import Weights, flexicubes
 from dream3d.geometry.lattice import crossed, cubes
@@ -67,8 +67,8 @@ class FlexiCubes(Movable):
         mesh, deviation = flexicubes(nodes, sdf, cells, weights)
         return mesh, SignedGrid(nodes, offset, sdf, cells, self.spacing, deviation)
 
-    def parameter_groups(self) -> list[dict[str, Any]]:
-        weights = {
+    def parameter_groups(self) -> list[ParameterGroup]:
+        weights: ParameterGroup = {
             "params": [self.weights],
             "name": "weights",
             "lr_scale": self.lr_scale * self.weight_scale,

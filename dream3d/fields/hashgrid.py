@@ -7,10 +7,12 @@ import torch
 from jaxtyping import Float
 from torch import Generator, Tensor, nn
 
+from dream3d.contracts import ParameterGroup
 from dream3d.fields.decoder import Decoder
 from dream3d.fields.encoding import level_mask
 from dream3d.fields.hashing import Pyramid, hash_tinycudann, hash_torch, implementation
-from dream3d.types import Schedule, Surface
+from dream3d.schedule import Schedule
+from dream3d.types import Surface
 
 
 class HashGrid(nn.Module):
@@ -46,6 +48,11 @@ class HashGrid(nn.Module):
         self.encoding: Literal["auto", "torch", "tinycudann"] = encoding
         self.lr_scale = lr_scale
 
+    @property
+    def backend(self) -> str:
+        """The twin that runs, torch or tinycudann."""
+        return implementation(self.encoding, self.table.device)
+
     def at_step(self, step: int) -> None:
         """Set how many levels are active from the schedule."""
         if self.active_levels is not None:
@@ -53,7 +60,7 @@ class HashGrid(nn.Module):
 
     def features(self, x: Float[Tensor, "n 3"]) -> Float[Tensor, "n d"]:
         """What the decoder sees."""
-        twin = hash_torch if implementation(self.encoding, x.device) == "torch" else hash_tinycudann
+        twin = hash_torch if self.backend == "torch" else hash_tinycudann
         features = twin(self.table, (x + 1) / 2, self.shape)
         if self.active_levels is None:
             return features
@@ -66,6 +73,6 @@ class HashGrid(nn.Module):
     def surface(self, x: Float[Tensor, "n 3"]) -> Surface:
         return self.decoder.surface(x, self.features(x))
 
-    def parameter_groups(self) -> list[dict]:
-        table = {"params": [self.table], "name": "table", "lr_scale": self.lr_scale}
+    def parameter_groups(self) -> list[ParameterGroup]:
+        table: ParameterGroup = {"params": [self.table], "name": "table", "lr_scale": self.lr_scale}
         return [table, self.decoder.parameter_group()]

@@ -12,6 +12,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from dream3d.contracts import TrainableField
+
 
 class Latents(nn.Module):
     """Raw colours as they are; with ``rgb`` on, ``[raw, 1] to_rgb``. Checkpoints know whether it is on."""
@@ -43,19 +45,19 @@ def colours(channels: int) -> Rgb | Latents:
     return Rgb() if channels == 3 else Latents(channels)
 
 
-def latents_of(field: nn.Module) -> list[Latents]:
+def latents_of(field: nn.Module | TrainableField) -> list[Latents]:
     """Where a field makes its latents; empty for a field of RGB."""
     return [module for module in field.modules() if isinstance(module, Latents)]
 
 
-def switch(field: nn.Module, rgb: bool) -> None:
+def switch(field: nn.Module | TrainableField, rgb: bool) -> None:
     """From now on the field's colours are RGB (or latents again)."""
     for latents in latents_of(field):
         latents.rgb = rgb
 
 
 @contextmanager
-def in_rgb(field: nn.Module) -> Iterator[None]:
+def in_rgb(field: nn.Module | TrainableField) -> Iterator[None]:
     """Inside, the field's colours are RGB; afterwards what they were."""
     before = [(latents, latents.rgb) for latents in latents_of(field)]
     switch(field, True)

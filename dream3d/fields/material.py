@@ -1,12 +1,13 @@
 """How rough and how metallic a surface is, at every point: two numbers on a coarse grid."""
 
 import math
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
+
+from dream3d.contracts import ParameterGroup
 
 
 class Material(nn.Module):
@@ -43,5 +44,5 @@ class Material(nn.Module):
         raw = F.grid_sample(self.grid, where, padding_mode="border", align_corners=True)
         return torch.sigmoid(raw[0, :, 0, 0].T)
 
-    def parameter_groups(self) -> list[dict[str, Any]]:
+    def parameter_groups(self) -> list[ParameterGroup]:
         return [{"params": [self.grid], "name": "material", "lr_scale": self.lr_scale}]

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from jaxtyping import Float
 from torch import Generator, Tensor, nn
 
+from dream3d.contracts import ParameterGroup
 from dream3d.fields.decoder import Decoder
 from dream3d.fields.encoding import positional
 from dream3d.types import Surface
@@ -28,5 +29,5 @@ class MLP(nn.Module):
     def surface(self, x: Float[Tensor, "n 3"]) -> Surface:
         return self.decoder.surface(x, positional(x, self.frequencies))
 
-    def parameter_groups(self) -> list[dict]:
+    def parameter_groups(self) -> list[ParameterGroup]:
         return [self.decoder.parameter_group()]

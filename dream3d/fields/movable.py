@@ -6,13 +6,13 @@ fine; a gradient at one node moves its whole neighbourhood, the more so the coar
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from dream3d.contracts import ParameterGroup
 from dream3d.fields.coloured import Coloured
 
 Distance = Callable[[Tensor], Tensor]
@@ -71,6 +71,6 @@ class Movable(Coloured):
         """The offsets of the nodes."""
         return self.reach * self.spacing * torch.tanh(self.offset)
 
-    def parameter_groups(self) -> list[dict[str, Any]]:
-        shape = {"params": [self.sdf, *self.coarse, self.offset], "name": "shape", "lr_scale": self.lr_scale}
-        return [shape, *super().parameter_groups()]
+    def parameter_groups(self) -> list[ParameterGroup]:
+        shape = [self.sdf, *self.coarse, self.offset]
+        return [{"params": shape, "name": "shape", "lr_scale": self.lr_scale}, *super().parameter_groups()]

@@ -6,9 +6,11 @@ import torch
 from jaxtyping import Float
 from torch import Generator, Tensor, nn
 
+from dream3d.contracts import ParameterGroup
 from dream3d.fields.decoder import Decoder
 from dream3d.fields.encoding import level_mask, sides, triplane
-from dream3d.types import Schedule, Surface
+from dream3d.schedule import Schedule
+from dream3d.types import Surface
 
 
 class Triplane(nn.Module):
@@ -65,6 +67,6 @@ class Triplane(nn.Module):
     def surface(self, x: Float[Tensor, "n 3"]) -> Surface:
         return self.decoder.surface(x, self.features(x))
 
-    def parameter_groups(self) -> list[dict]:
-        planes = {"params": list(self.planes), "name": "planes", "lr_scale": self.lr_scale}
+    def parameter_groups(self) -> list[ParameterGroup]:
+        planes: ParameterGroup = {"params": list(self.planes), "name": "planes", "lr_scale": self.lr_scale}
         return [planes, self.decoder.parameter_group()]

@@ -4,6 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Generator, Tensor, nn
 
+from dream3d.contracts import ParameterGroup
 from dream3d.fields.activation import softplus
 from dream3d.fields.decoder import Activation, Initial, density_of
 from dream3d.fields.encoding import trilinear
@@ -51,6 +52,6 @@ class Voxel(nn.Module):
     def surface(self, x: Float[Tensor, "n 3"]) -> Surface:
         return Surface(self.density(x), self.colours(trilinear(self.raw_colour, x, self.size)))
 
-    def parameter_groups(self) -> list[dict]:
+    def parameter_groups(self) -> list[ParameterGroup]:
         trained = [p for p in self.parameters() if p.requires_grad]
         return [{"params": trained, "name": "voxels", "lr_scale": self.lr_scale}]

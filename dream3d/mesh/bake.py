@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float, Int
 from scipy import ndimage
 from torch import Tensor, nn
 
+from dream3d.contracts import material_of
 from dream3d.geometry.normals import vertex_normals
 from dream3d.mesh.clean import welded
 from dream3d.mesh.colour import visible_colour
@@ -49,7 +50,7 @@ def bake(
         return delit(seen, normal, light)
 
     baked = replace(mesh, texture=painted(mesh, size, 3, colour))
-    material = getattr(field, "material", None)
+    material = material_of(field)
     if material is None:
         return baked
     return replace(baked, material=painted(mesh, size, 2, partial(material_at, material)))

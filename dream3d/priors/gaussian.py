@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor
+from torch import Generator, Tensor
 
 from dream3d.types import Conditioning, Image, NoisePrediction
 
@@ -51,7 +51,9 @@ class Gaussian:
                 raise ValueError(f"prompt: got '{prompt}', expected one of {sorted(self.means)}")
         return torch.stack([self.means[prompt] for prompt in prompts])
 
-    def encode(self, image: Image, background: Float[Tensor, "#b #h #w 3"]) -> Float[Tensor, "b 3 h w"]:
+    def encode(
+        self, image: Image, background: Float[Tensor, "#b #h #w 3"], generator: Generator | None = None
+    ) -> Float[Tensor, "b 3 h w"]:
         """The image over the background, channels first."""
         return image.over(background).permute(0, 3, 1, 2)
 

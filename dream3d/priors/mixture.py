@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor
+from torch import Generator, Tensor
 
 from dream3d.priors.gaussian import cosine_alpha_bar
 from dream3d.types import Conditioning, Image, NoisePrediction
@@ -59,7 +59,9 @@ class Mixture:
                 raise ValueError(f"prompt: got '{prompt}', expected one of {sorted(self.modes)}")
         return torch.stack([self.modes[prompt] for prompt in prompts])
 
-    def encode(self, image: Image, background: Float[Tensor, "#b #h #w 3"]) -> Float[Tensor, "b 3 h w"]:
+    def encode(
+        self, image: Image, background: Float[Tensor, "#b #h #w 3"], generator: Generator | None = None
+    ) -> Float[Tensor, "b 3 h w"]:
         """The image over the background, channels first."""
         return image.over(background).permute(0, 3, 1, 2)
 

@@ -60,8 +60,8 @@ class Pipeline:
     image: IPAdapter | None = None
 
     @property
-    def camera(self) -> bool:
-        """Is the network told the camera?"""
+    def camera_conditioned(self) -> bool:
+        """Does the network take the camera? If so, prompts need not name the view."""
         return isinstance(self.family, MiniFamily | MultiView)
 
     @property
@@ -74,34 +74,26 @@ class Pipeline:
         return self.family.shape_of(prompt) if isinstance(self.family, MiniFamily) else None
 
     @property
-    def needs_view_words(self) -> bool:
-        """Must the prompt say which side is seen?"""
-        return not self.camera
-
-    @property
     def channels(self) -> int:
         """Channels of x."""
         return self.space.channels
 
-    def warnings(self, prompt: str) -> list[str]:
-        """What this prior will not make of the prompt; empty for priors without a word list.
+    def warnings(self, prompt: str, texts: Sequence[str]) -> list[str]:
+        """What this prior does not know in the prompt (if it has a word list), and what its text encoders cut
+        off from the ``texts`` made of it.
 
         Raises:
             UnknownWord: the prompt names nothing that the prior knows; offers what is nearest.
         """
-        if self.concepts is None:
-            return []
-        return words.check(
-            prompt, self.concepts, self.family.takes_colour if isinstance(self.family, MiniFamily) else None
-        )
+        unknown = []
+        if self.concepts is not None:
+            takes_colour = self.family.takes_colour if isinstance(self.family, MiniFamily) else None
+            unknown = words.check(prompt, self.concepts, takes_colour)
+        return [*unknown, *cut_words(self.family, texts)]
 
     def condition(self, render: Render, camera: Camera) -> Float[Tensor, "b 3 y x"] | None:
         """What the ControlNet is shown of a render (``Conditioning.control``); None without one."""
         return None if self.control is None else self.control.picture(render, camera)
-
-    def cut(self, prompts: Sequence[str]) -> list[str]:
-        """What the text encoders will not read of these prompts, for they are too long."""
-        return cut_words(self.family, prompts)
 
     @torch.no_grad()
     def embed(self, prompts: list[str]) -> Float[Tensor, "b l c"]:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor
+from torch import Generator, Tensor
 
 from dream3d.cameras import unflatten
 from dream3d.errors import UserError
@@ -25,7 +25,7 @@ from dream3d.types import Conditioning, Image, Mesh, NoisePrediction
 class Renders:
     """A ScoreModel over RGBA pictures (premultiplied colour and alpha, mapped to [-1, 1])."""
 
-    needs_view_words = False
+    camera_conditioned = True
 
     def __init__(self, meshes: Sequence[Mesh], alpha_bar: Float[Tensor, " T"], resolution: int = 64) -> None:
         self.references = [Reference(mesh) for mesh in meshes]
@@ -36,7 +36,9 @@ class Renders:
         """Words mean nothing here."""
         return torch.zeros(len(prompts), 1)
 
-    def encode(self, image: Image, background: Float[Tensor, "#b #h #w 3"]) -> Float[Tensor, "b 4 h w"]:
+    def encode(
+        self, image: Image, background: Float[Tensor, "#b #h #w 3"], generator: Generator | None = None
+    ) -> Float[Tensor, "b 4 h w"]:
         """RGBA in [-1, 1]; the background is not seen."""
         rgba = torch.cat((image.colour, image.alpha), dim=-1).permute(0, 3, 1, 2)
         return 2 * torch.nn.functional.interpolate(rgba, size=self.resolution, mode="area") - 1
@@ -53,7 +55,7 @@ class Renders:
         """The exact noise prediction; cond and null are the same."""
         if text.camera is None:
             raise ValueError(
-                "priors/renders.py needs Text.camera: got None; build the text with prompts.PromptEmbeddings"
+                "priors/renders.py needs Conditioning.camera: got None; build the text with prompts.PromptEmbeddings"
             )
         known = self.pictures(text.camera).to(x_t)
         alpha_bar = self.alpha_bar.to(x_t)[t]

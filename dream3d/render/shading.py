@@ -6,23 +6,12 @@ be free to paint a shape's details on a flat surface.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from jaxtyping import Float, Int
 from torch import Generator, Tensor
 
-from dream3d.types import Camera
-
-Shading = Callable[
-    [Float[Tensor, "n c"], Float[Tensor, "n 3"], Float[Tensor, "n 3"], Int[Tensor, " n"]],
-    Float[Tensor, "n c"],
-]
-"""(colour, unit normal, point, number of the view it is seen in) -> colour, on packed samples."""
-
-Normals = Literal["none", "analytic", "finite"]
-"""How the renderer finds normals: not at all, by autograd (the field must be twice differentiable), or by
-central differences (six more densities a sample)."""
+from dream3d.types import Camera, Normals, Shading
 
 Shader = Callable[[int, Camera, Generator], tuple[Normals, Shading | None]]
 """(step, camera, generator) -> this step's kind of normals and shading; None is the plain albedo."""

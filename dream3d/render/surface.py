@@ -3,10 +3,10 @@
 import torch
 from torch import Generator, nn
 
+from dream3d.contracts import material_of
 from dream3d.render.environment import Environment
 from dream3d.render.rasterize import Fragments, rasterise
-from dream3d.render.shading import Normals, Shading
-from dream3d.types import Camera, Explicit, Render
+from dream3d.types import Camera, Explicit, Normals, Render, Shading
 
 
 class MeshRenderer(nn.Module):
@@ -44,16 +44,16 @@ class MeshRenderer(nn.Module):
             if self.light is None:
                 return value
             towards = torch.nn.functional.normalize(camera.c2w[seen.view, :3, 3] - seen.point, dim=-1)
-            return self.light(value, material_of(field)(seen.point), normal, towards)
+            return self.light(value, lit_material(field)(seen.point), normal, towards)
 
         render = rasterise(mesh, camera, colour, supersample=self.supersample)
         return Render(render.image, render.depth, render.normal, render.rays, mesh=mesh, grid=grid)
 
 
-def material_of(field: Explicit) -> nn.Module:
+def lit_material(field: Explicit) -> nn.Module:
     """The field's material. Raises ValueError where it has none."""
-    material = getattr(field, "material", None)
-    if not isinstance(material, nn.Module):
+    material = material_of(field)
+    if material is None:
         raise ValueError(
             f"render.light: got a light, but a {type(field).__name__} without a material, expected one; "
             "say refine.field.material or leave out refine.render.light"

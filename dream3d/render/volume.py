@@ -14,8 +14,7 @@ from dream3d.render.composite import accumulate, weights
 from dream3d.render.normals import normals_analytic, normals_finite
 from dream3d.render.occupancy import Occupancy
 from dream3d.render.sampling import FlatRays, march
-from dream3d.render.shading import Normals, Shading
-from dream3d.types import Camera, Field, Image, Rays, Render, Samples
+from dream3d.types import Camera, Field, Image, Normals, Rays, Render, Samples, Shading
 
 
 class _Traced(NamedTuple):

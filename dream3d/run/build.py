@@ -7,16 +7,32 @@ from typing import Any
 import torch
 from hydra.utils import instantiate
 from omegaconf import DictConfig
-from torch import nn
 
 from dream3d.cameras import pixel_rays, turntable
+from dream3d.contracts import (
+    Background,
+    ChecksPrompts,
+    FreesText,
+    LatentPrior,
+    NetworkPrior,
+    Student,
+    TrainableField,
+    notes_of,
+    parameter_groups,
+)
 from dream3d.errors import UserError
+from dream3d.fields.hashgrid import HashGrid
 from dream3d.fields.latents import latents_of
 from dream3d.noise.image import FreshNoise
 from dream3d.optimize import Regulariser, Setup
 from dream3d.priors.loading.memory import Batch
+from dream3d.prompts import PromptEmbeddings
 from dream3d.run.construction_errors import restoring
 from dream3d.seeding import generator
+from dream3d.types import Distilled, ScoreModel
+
+PriorOf = Callable[[DictConfig, torch.device], ScoreModel]
+"""Where a run's prior comes from: ``build_prior``, or something that shares one between runs."""
 
 
 def device_of(name: str) -> torch.device:
@@ -32,7 +48,7 @@ def device_of(name: str) -> torch.device:
     return device
 
 
-def build_prior(config: DictConfig, device: torch.device) -> Any:
+def build_prior(config: DictConfig, device: torch.device) -> ScoreModel:
     """The frozen prior; loaders that need a device take it, and what will go through it, as keywords."""
     prior = instantiate(config.prior)
     return prior(device=device, batch=batch_of(config)) if isinstance(prior, partial) else prior
@@ -45,27 +61,27 @@ def batch_of(config: DictConfig) -> Batch:
     return Batch(images, rows, config.distill.student is not None)
 
 
-def build_text(config: DictConfig, prior: Any) -> Callable[..., Any]:
-    """The prompt table; view words only for priors that are not told the camera."""
+def build_text(config: DictConfig, prior: ScoreModel) -> PromptEmbeddings:
+    """The prompt table; view-dependent prompts only for priors that are not camera-conditioned."""
     return instantiate(config.prompts)(prior=prior, prompt=config.prompt, negative=config.negative)
 
 
-def told(config: DictConfig, prior: Any, prior_of: Callable[..., Any]) -> Callable[..., Any]:
-    """The prompt table; the text encoders of a prior of one's own are freed, one that was lent keeps them."""
+def embedded_text(config: DictConfig, prior: ScoreModel, prior_of: PriorOf) -> PromptEmbeddings:
+    """The prompt table; the text encoders of an owned prior are freed, a shared one keeps them."""
     text = build_text(config, prior)
-    if prior_of is build_prior and hasattr(prior, "free_text"):
+    if prior_of is build_prior and isinstance(prior, FreesText):
         prior.free_text()
     return text
 
 
-def build_fields(config: DictConfig, device: torch.device) -> list[nn.Module]:
+def build_fields(config: DictConfig, device: torch.device) -> list[TrainableField]:
     """One field a particle, each from its own random stream."""
     make = instantiate(config.field)
     return [make(generator=generator(config.seed, i, "field")).to(device) for i in range(config.particles)]
 
 
 @torch.no_grad()
-def teach_rgb(fields: Sequence[nn.Module], backgrounds: Sequence[nn.Module], prior: Any) -> None:
+def teach_rgb(fields: Sequence[TrainableField], backgrounds: Sequence[Background], prior: ScoreModel) -> None:
     """Tell fields made of latents how latents look in RGB.
 
     Raises UserError where the prior has no such latents, or the background has not as many channels.
@@ -74,7 +90,7 @@ def teach_rgb(fields: Sequence[nn.Module], backgrounds: Sequence[nn.Module], pri
     if not latents:
         return
     channels = len(latents[0].to_rgb) - 1
-    matrix = prior.affine_rgb() if hasattr(prior, "affine_rgb") else None
+    matrix = prior.affine_rgb() if isinstance(prior, LatentPrior) else None
     if matrix is None or len(matrix) != channels + 1:
         wanted = "pixels, so 3" if matrix is None else f"latents of {len(matrix) - 1} channels"
         raise UserError(
@@ -91,21 +107,21 @@ def teach_rgb(fields: Sequence[nn.Module], backgrounds: Sequence[nn.Module], pri
         item.to_rgb.copy_(matrix)
 
 
-def build_optimizer(config: DictConfig, field: Any, background: nn.Module) -> torch.optim.Optimizer:
-    """Parameter groups of field and background, each at its share (``lr_scale``) of the scheduled rate."""
+def build_optimizer(config: DictConfig, field: TrainableField, background: Background) -> torch.optim.Optimizer:
+    """Parameter groups of field and background, each at its fraction (``lr_scale``) of the scheduled rate."""
     lr = instantiate(config.optimizer.lr)
-    groups = list(field.parameter_groups())
-    if list(background.parameters()):
-        groups.append({"params": list(background.parameters()), "name": "background", "lr_scale": 0.1})
+    groups = parameter_groups(field)
+    if trained := list(background.parameters()):
+        groups = [*groups, {"params": trained, "name": "background", "lr_scale": 0.1}]
     return instantiate(config.optimizer.algorithm)([{**g, "lr": lr(0) * g["lr_scale"]} for g in groups])
 
 
-def build_loss(config: DictConfig, prior: Any) -> tuple[Callable[..., Any], Any]:
+def build_loss(config: DictConfig, prior: ScoreModel) -> tuple[Callable[..., Distilled], Student | None]:
     """The distillation loss, and the student that it wants (None where it wants none)."""
     loss = instantiate(config.distill.loss)
     if config.distill.student is None:
         return loss, None
-    if not hasattr(prior, "unet"):
+    if not isinstance(prior, NetworkPrior):
         raise UserError(
             f"distill.student: got a {type(prior).__name__} prior, which has no network to adapt; "
             "say distill=sds or use a diffusion prior"
@@ -120,24 +136,21 @@ def build_noise(config: DictConfig) -> Callable[..., torch.Tensor]:
     return noise(seed=config.seed) if isinstance(noise, partial) else noise
 
 
-def warnings_of(prior: Any, prompt: str, texts: Sequence[str]) -> list[str]:
-    """What the prior will not make of the prompt, nor read of the texts (view words come last in them)."""
-    unknown = prior.warnings(prompt) if hasattr(prior, "warnings") else []
-    return [*unknown, *(prior.cut(texts) if hasattr(prior, "cut") else [])]
+def scale_of(loss: Callable[..., Distilled]) -> float | None:
+    """The loss's guidance scale; None where it has none, or a schedule."""
+    scale = loss.keywords.get("scale") if isinstance(loss, partial) else None
+    return scale if isinstance(scale, int | float) else None
 
 
-def guidance_notes(loss: Any) -> list[str]:
-    """The guidance scale in the two conventions that are about; nothing for losses that have none."""
-    scale = getattr(loss, "keywords", {}).get("scale")
-    if not isinstance(scale, int | float):  # a schedule, or none
+def guidance_notes(loss: Callable[..., Distilled]) -> list[str]:
+    """The guidance scale in the two conventions in common use; nothing for losses that have none."""
+    scale = scale_of(loss)
+    if scale is None:
         return []
     return [
         f"guidance: null + {scale:g} (text - null); that is text + {scale - 1:g} (text - null), so "
         f"{scale - 1:g} for DreamFusion's omega and in threestudio's text-first losses"
     ]
-
-
-PriorOf = Callable[[DictConfig, torch.device], Any]
 
 
 def build(config: DictConfig, prior_of: PriorOf = build_prior) -> Setup:
@@ -146,7 +159,7 @@ def build(config: DictConfig, prior_of: PriorOf = build_prior) -> Setup:
     Errors of constructors come through as they are."""
     device = device_of(config.device)
     prior = prior_of(config, device)
-    text = told(config, prior, prior_of)
+    text = embedded_text(config, prior, prior_of)
     fields = build_fields(config, device)
     backgrounds = [instantiate(config.background).to(device) for _ in fields]
     teach_rgb(fields, backgrounds, prior)
@@ -175,20 +188,21 @@ def build(config: DictConfig, prior_of: PriorOf = build_prior) -> Setup:
         size=config.size,
         seed=config.seed,
         device=device,
-        warnings=warnings_of(prior, config.prompt, getattr(text, "prompts", [config.prompt])),
-        notes=[*getattr(prior, "notes", ()), *getattr(text, "notes", ()), *guidance_notes(loss)],
-        condition=getattr(prior, "condition", None),
+        warnings=prior.warnings(config.prompt, text.prompts) if isinstance(prior, ChecksPrompts) else [],
+        notes=[*notes_of(prior), *text.notes, *guidance_notes(loss)],
     )
 
 
 def accelerators(setup: Setup) -> dict[str, str]:
     """Which twin of each accelerated path ran, for the run's manifest."""
-    cuda = setup.device.type == "cuda"
+    cuda, field, prior = setup.device.type == "cuda", setup.fields[0], setup.prior
+    weights = prior.unet.parameters() if isinstance(prior, NetworkPrior) else iter(())
+    kind = next((str(weight.dtype) for weight in weights), "exact")
     return {
         "device": str(setup.device),
-        "hash grid": str(getattr(setup.fields[0], "backend", "none")),
+        "hash grid": field.backend if isinstance(field, HashGrid) else "none",
         "compositing": "nerfacc" if cuda else "torch",
-        "prior": str(getattr(getattr(setup.prior, "unet", None), "dtype", "exact")).removeprefix("torch."),
+        "prior": kind.removeprefix("torch."),
     }
 
 
@@ -206,8 +220,9 @@ def state_of(setup: Setup) -> dict[str, Any]:
 def restore(setup: Setup, state: dict[str, Any]) -> None:
     """Put a checkpoint's state back. Raises UserError when it belongs to another configuration."""
     with restoring():
-        for part in ("fields", "renderers", "backgrounds", "optimizers"):
-            for item, saved in zip(getattr(setup, part), state[part], strict=True):
+        parts = {"fields": setup.fields, "renderers": setup.renderers, "backgrounds": setup.backgrounds}
+        for name, items in {**parts, "optimizers": setup.optimizers}.items():
+            for item, saved in zip(items, state[name], strict=True):
                 item.load_state_dict(saved)
         if setup.student is not None:
             setup.student.load_state_dict(state["student"])

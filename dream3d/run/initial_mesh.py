@@ -9,6 +9,7 @@ from jaxtyping import Int
 from omegaconf import DictConfig
 from torch import Tensor
 
+from dream3d.contracts import at_step
 from dream3d.errors import UserError
 from dream3d.geometry.signed_distance import inside
 from dream3d.mesh.paint import paint
@@ -61,7 +62,6 @@ def carry(setup: Setup, mesh: Mesh) -> float:
     """Paint the mesh's colours into every field. Returns the largest root mean squared error."""
     errors = []
     for i, field in enumerate(setup.fields):
-        if hasattr(field, "at_step"):  # every level of detail, as it will be in the second stage
-            field.at_step(2**31)
+        at_step(field, 2**31)  # every level of detail, as it will be in the second stage
         errors.append(paint(field, mesh, generator(setup.seed, i, "carry")))
     return max(errors)

@@ -1,4 +1,4 @@
-"""Eight sides of a field, for ``preview.png`` and the watchdog, whatever the field is made of."""
+"""Eight views of a field, for ``preview.png`` and the watchdog, whatever the field is made of."""
 
 from contextlib import suppress
 from pathlib import Path
@@ -8,11 +8,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from dream3d.cameras import turntable
+from dream3d.contracts import LatentPrior
 from dream3d.fields.latents import in_rgb, latents_of
 from dream3d.mesh.build import to_mesh
 from dream3d.mesh.export import export
 from dream3d.mesh.isovalue import EmptyField, SolidField
 from dream3d.optimize import Setup
+from dream3d.seeding import generator
 from dream3d.types import Camera, Image
 
 ELEVATION, DISTANCE, FOV_Y = 0.3, 3.2, 0.70  # of the cameras for previews and turntables
@@ -20,20 +22,21 @@ ELEVATION, DISTANCE, FOV_Y = 0.3, 3.2, 0.70  # of the cameras for previews and t
 
 @torch.no_grad()
 def sides(setup: Setup, size: int = 128) -> Image:
-    """The first field from eight sides, on the CPU; of a field of latents the affine map to RGB."""
+    """The first field from eight views, on the CPU; of a field of latents the affine map to RGB."""
     with in_rgb(setup.fields[0]):
         return rendered(setup, around(setup, size))
 
 
 @torch.no_grad()
 def decoded(setup: Setup, size: int = 64) -> Float[Tensor, "b h w 3"]:
-    """A field of latents from eight sides through the VAE's decoder, over white; ``size`` latents a side."""
+    """A field of latents from eight views through the VAE's decoder, over white; ``size`` latents a side."""
     image = rendered(setup, around(setup, size))
     white = torch.ones(1, setup.prior.resolution, setup.prior.resolution, 3, device=setup.device)
-    behind = setup.prior.encode(Image(white, white[..., :1]), torch.zeros_like(white[:, :1, :1]))
+    black = torch.zeros_like(white[:, :1, :1])
+    behind = setup.prior.encode(Image(white, white[..., :1]), black, generator(setup.seed, 0, "preview"))
     x = image.over(behind.mean(dim=(2, 3)).view(1, 1, 1, -1).cpu()).permute(0, 3, 1, 2).to(setup.device)
-    decode = setup.prior.decode  # pyright: ignore[reportAttributeAccessIssue]
-    return torch.cat([decode(one[None]).cpu() for one in x])
+    assert isinstance(setup.prior, LatentPrior)
+    return torch.cat([setup.prior.decode(one[None]).cpu() for one in x])
 
 
 def shown(setup: Setup, image: Image) -> Float[Tensor, "b h w 3"]:

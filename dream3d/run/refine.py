@@ -8,8 +8,8 @@ from typing import Any
 
 from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig, OmegaConf
-from torch import nn
 
+from dream3d.contracts import TrainableField
 from dream3d.fields.frozen_mesh import FrozenMesh
 from dream3d.fields.latents import latents_of, switch
 from dream3d.fields.movable import Distance
@@ -17,9 +17,9 @@ from dream3d.geometry.signed_distance import signed_distance
 from dream3d.optimize import Regulariser, Setup
 from dream3d.priors.loading.resolve import resolve
 from dream3d.render.background import RandomColour
-from dream3d.run.build import PriorOf, build_loss, build_optimizer, build_prior, told
+from dream3d.run.build import PriorOf, build_loss, build_optimizer, build_prior, embedded_text, scale_of
 from dream3d.seeding import generator
-from dream3d.types import Mesh
+from dream3d.types import Distilled, Mesh
 
 STAGES = ("refine", "texture")
 """Those after the coarse one, in their order; both are members of the group ``refine``."""
@@ -98,17 +98,17 @@ def in_rgb(setup: Setup) -> Setup:
     return dataclasses.replace(setup, backgrounds=[RandomColour().to(setup.device) for _ in setup.fields])
 
 
-def shaped(make: partial[Any], field: nn.Module, mesh: Mesh, distance: Distance) -> Any:
+def shaped(make: partial[Any], field: TrainableField, mesh: Mesh, distance: Distance) -> Any:
     """An explicit field coloured by ``field``: of the mesh as it is, or of signed distances to move."""
     shape = {"mesh": mesh} if make.func is FrozenMesh else {"distance": distance}
     return make(appearance=field, **shape)
 
 
-def guided_at_least(loss: Callable[..., Any], least: float | None) -> Callable[..., Any]:
+def guided_at_least(loss: Callable[..., Distilled], least: float | None) -> Callable[..., Distilled]:
     """The loss with a guidance ``scale`` of ``least`` where its own is smaller: late, at small t, the weak
     guidance that the embedded prior wants at large t lets colours fade."""
-    scale = getattr(loss, "keywords", {}).get("scale")
-    weaker = least is not None and isinstance(scale, int | float) and scale < least
+    scale = scale_of(loss)
+    weaker = least is not None and scale is not None and scale < least
     return partial(loss, scale=least) if weaker else loss
 
 
@@ -121,11 +121,6 @@ def guided(setup: Setup, settings: DictConfig, stage: DictConfig, prior_of: Prio
     ours: Any = OmegaConf.create({**parts, **own, "batch_size": stage.batch_size, "size": stage.size})
     if "prior" in own:
         prior = prior_of(ours, setup.device)
-        setup = dataclasses.replace(
-            setup,
-            prior=prior,
-            text=told(ours, prior, prior_of),
-            condition=getattr(prior, "condition", None),
-        )
+        setup = dataclasses.replace(setup, prior=prior, text=embedded_text(ours, prior, prior_of))
     loss, student = build_loss(ours, setup.prior)
     return dataclasses.replace(setup, loss=loss, student=student, noise_samples=ours.distill.noise_samples)

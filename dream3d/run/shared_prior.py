@@ -3,13 +3,14 @@
 import copy
 import dataclasses
 import json
-from typing import Any
 
 import torch
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
+from dream3d.priors.pipeline import Pipeline
 from dream3d.run.build import build_prior
+from dream3d.types import ScoreModel
 
 
 class Priors:
@@ -21,18 +22,20 @@ class Priors:
 
     def __init__(self) -> None:
         self._key = ""
-        self._prior: Any = None
+        self._prior: ScoreModel | None = None
         self.loads = 0
 
-    def __call__(self, config: DictConfig, device: torch.device) -> Any:
+    def __call__(self, config: DictConfig, device: torch.device) -> ScoreModel:
         key = json.dumps([OmegaConf.to_container(config.prior, resolve=True), str(device)], sort_keys=True)
-        if key != self._key:
+        prior = self._prior if key == self._key else None
+        if prior is None:
             self._prior = None  # two large priors need not fit beside each other
-            self._prior, self._key = build_prior(config, device), key
+            prior = self._prior = build_prior(config, device)
+            self._key = key
             self.loads += 1
-        if isinstance(getattr(self._prior, "unet", None), nn.Module):
-            return dataclasses.replace(self._prior, unet=over_same_weights(self._prior.unet))
-        return self._prior
+        if isinstance(prior, Pipeline):
+            return dataclasses.replace(prior, unet=over_same_weights(prior.unet))
+        return prior
 
 
 def over_same_weights(network: nn.Module) -> nn.Module:

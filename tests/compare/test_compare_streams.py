@@ -9,7 +9,7 @@ from tiny import mini, saved
 
 from dream3d.compare.grid import cells, members
 from dream3d.compare.settings import read
-from dream3d.optimize import at_step, optimize
+from dream3d.optimize import optimize, scheduled
 from dream3d.run.build import build
 from dream3d.run.shared_prior import Priors
 
@@ -34,7 +34,7 @@ def first_steps(tmp_path_factory):
                 text.camera.clone(),
                 text.cond.clone(),
             )
-            return at_step(loss, 0)(prior, x, t, noise, text)
+            return scheduled(loss, 0)(prior, x, t, noise, text)
 
         next(iter(optimize(replace(setup, loss=spy), 0, 1)))
     assert priors.loads == 1

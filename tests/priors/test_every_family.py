@@ -84,7 +84,7 @@ def test_text_encoders_are_freed_and_nothing_else_changes(words):
     text, shape = build_text(config, prior), prior.family.shape
     kept = text.null
     x, t = torch.randn(4, prior.channels, 16, 16), torch.full((4,), 500)
-    if prior.camera and prior.resolution == 64:
+    if prior.camera_conditioned and prior.resolution == 64:
         x = torch.randn(4, 4, 64, 64)
     pair = Conditioning(kept.expand(4, *kept.shape), kept.expand(4, *kept.shape), torch.zeros(4, 17))
     before = prior.eps(x, t, pair).cond

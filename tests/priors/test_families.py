@@ -88,7 +88,7 @@ def reference_flow_eps(name, pipeline, x_t, t, text):
 
 def inputs(prior):
     torch.manual_seed(1)
-    size = 64 if prior.camera else 8
+    size = 64 if prior.camera_conditioned else 8
     return torch.randn(3, prior.channels, size, size), torch.tensor([20, 500, 980]), torch.randn(3, 17)
 
 
@@ -182,7 +182,7 @@ def test_eps_x0_and_target_agree(both):
 
 def test_prior_says_what_it_is(both):
     name, _, ours = both
-    assert ours.camera == (name == "mini") and ours.needs_view_words == (name != "mini")
+    assert ours.camera_conditioned == (name == "mini")
     assert not any(p.requires_grad for p in ours.unet.parameters()) and not ours.unet.training
     assert ours.alpha_bar.shape == ours.timesteps.shape == (1000,)
 
@@ -227,15 +227,15 @@ def test_what_is_cut_of_a_long_prompt_is_said(tmp_path):
     pipeline.register_modules(tokenizer=tiny.letters())
     pipeline.text_encoder.resize_token_embeddings(len(tiny.letters()), mean_resizing=False)
     ours = load(str(tiny.saved(pipeline, tmp_path)), dtype="float32")
-    assert ours.cut(["corgi", "a dog", ""]) == []  # six letters fit between start and end
-    (line,) = ours.cut(["corgi", "a red dog, side view", "a red dog, side view"])
+    assert cut_words(ours.family, ["corgi", "a dog", ""]) == []  # six letters fit between start and end
+    (line,) = ours.warnings("corgi", ["corgi", "a red dog, side view", "a red dog, side view"])
     assert line == "prompt: tokenizer reads 8 tokens; cut off: 'g , side view'; say it shorter"
     assert torch.equal(ours.embed(["a red dog, side view"]), ours.embed(["a red dog, back"]))
 
 
 def test_each_kind_of_tokenizer_has_its_own_length(both):
     name, _, ours = both
-    lines = ours.cut([" ".join(["dog"] * 300)])
+    lines = cut_words(ours.family, [" ".join(["dog"] * 300)])
     read = [int(line.split(" reads ")[1].split()[0]) for line in lines]
     expected = {"mini": [12], "sdxl": [8, 8], "deepfloyd": [77], "sd3": [8, 8, 256], "flux": [8]}
     assert read == expected.get(name.replace("-without-t5", "") if "t5" not in name else "sdxl", [8])

@@ -81,7 +81,7 @@ def test_cameras_are_told_as_in_training():
 
 def test_it_is_told_the_camera_and_needs_no_view_words(both):
     _, _, prior = both
-    assert prior.camera and not prior.needs_view_words
+    assert prior.camera_conditioned
 
 
 def test_views_come_in_fours(both):

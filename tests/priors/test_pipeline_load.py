@@ -1,16 +1,21 @@
 """Loading: spaces and their encodings, dtypes, refusal of what is not a text-to-image folder."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import tiny
 import torch
+from short_runs import shrunk
 
+from dream3d.cli.overrides import composed
 from dream3d.errors import UserError
+from dream3d.optimize import optimize
 from dream3d.priors import spaces
 from dream3d.priors.loading.dtypes import chosen_dtype
 from dream3d.priors.pipeline import load
-from dream3d.types import Conditioning, Image, ScoreModel
+from dream3d.run.build import build
+from dream3d.types import Conditioning, Distilled, Image, ScoreModel
 
 BLACK = torch.zeros(1, 1, 1, 3)
 
@@ -104,6 +109,24 @@ def test_posterior_samples_have_its_mean_and_spread(sd_folder):
         prior.encode(image, BLACK)
 
 
+def test_a_run_samples_the_posterior_from_a_stream_of_its_own(sd_folder):
+    """``posterior=sample`` runs; every step draws anew, and other streams draw what they did."""
+    words = ["prior=folder", f"prior.path={sd_folder}", "prompt=a corgi", "prior.dtype=float32"]
+    seen = {}
+    for posterior in ("mean", "sample", "sample"):
+        setup = build(shrunk(composed([*words, f"prior.posterior={posterior}"])))
+        given = seen.setdefault(posterior, [])
+
+        def loss(prior, x, t, noise, text, *, given=given):
+            given.append((x.detach(), t, noise))
+            return Distilled(x.square().sum(), torch.zeros_like(x))
+
+        list(optimize(replace(setup, loss=loss), 0, 2))
+    (x, t, noise), (sampled, *same), (_, *_), (again, *_) = seen["mean"][0], *seen["sample"][:3]
+    assert torch.equal(sampled, again) and (sampled - x).std() > 0.01 * x.std()
+    assert torch.equal(t, same[0]) and torch.equal(noise, same[1])
+
+
 def test_latent_colours_skip_the_vae(sd_folder):
     prior = load(str(sd_folder), dtype="float32")
     image, background = picture(8, channels=4), torch.randn(1, 1, 1, 4)
@@ -167,8 +190,8 @@ def test_editing_models_are_refused(tmp_path):
 
 def test_words_are_checked_where_the_folder_lists_them(mini_folder, sd_folder):
     prior = load(str(mini_folder))
-    assert prior.warnings("a red corgi") == [] and "fluffy" in prior.warnings("a fluffy corgi")[0]
+    assert prior.warnings("a red corgi", []) == [] and "fluffy" in prior.warnings("a fluffy corgi", [])[0]
     with pytest.raises(UserError, match="fire truck"):
-        prior.warnings("a fire truk")
-    assert load(str(sd_folder)).warnings("a zorblax") == []
+        prior.warnings("a fire truk", [])
+    assert load(str(sd_folder)).warnings("a zorblax", []) == []
     assert torch.equal(prior.embed(["A corgi!"]), prior.embed(["a corgi"]))

@@ -1,0 +1,76 @@
+"""``experiment=X field=Y``: what X sets for its own field must not end up in Y.
+
+An experiment chooses members of groups and changes some of their settings. Hydra merges those changes into
+whatever member the command line chooses instead. Here they are kept only where they configure the same thing:
+where the nodes of the two members have the same ``_target_``. Elsewhere the chosen member is as its file says.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hydra import compose
+from hydra.core.override_parser.types import Override
+from omegaconf import DictConfig, OmegaConf
+
+
+@dataclass(frozen=True)
+class Member:
+    """A group's member chosen in place of the experiment's ``own``; ``place`` is where its settings are."""
+
+    group: str
+    name: str
+    own: str
+    place: str
+
+
+def foreign(chosen: Sequence[Override]) -> list[Member]:
+    """Those of the choices on the command line that are not the experiment's; none without an experiment."""
+    others = [o for o in chosen if o.key_or_group != "experiment" and isinstance(o.value(), str)]
+    experiment = next((o.input_line or "" for o in chosen if o.key_or_group == "experiment"), None)
+    if experiment is None or not others:
+        return []
+    choices = compose("config", overrides=[experiment], return_hydra_config=True).hydra.runtime.choices
+    members = [(o, choices.get(o.get_key_element())) for o in others]
+    return [
+        Member(o.key_or_group, str(o.value()), own, o.package or o.key_or_group)
+        for o, own in members
+        if own is not None and own != o.value()
+    ]
+
+
+def merged(words: Sequence[str], members: Sequence[Member]) -> DictConfig:
+    """Hydra's ``compose`` of these words, without the experiment's settings for members that are not its own."""
+    config = compose("config", overrides=list(words))
+    for member in members:
+        group, place = member.group, member.place
+        settings = [w.replace(f"{place}.", f"{group}.", 1) for w in words if w.lstrip("+~").startswith(f"{place}.")]
+        plain = contents(compose(f"{group}/{member.name}", overrides=settings), group)
+        own = contents(compose(f"{group}/{member.own}"), group)
+        OmegaConf.update(config, place, kept(contents(config, place), plain, own), merge=False)
+    return config
+
+
+def contents(config: DictConfig, place: str) -> Any:
+    """The node as plain data, references unresolved."""
+    node = OmegaConf.select(config, place)
+    return OmegaConf.to_container(node, resolve=False) if OmegaConf.is_config(node) else node
+
+
+def kept(mixed: Any, member: Any, own: Any) -> Any:
+    """Of ``mixed`` (the chosen ``member`` with the experiment's changes to its ``own``) what makes sense.
+
+    >>> kept({"_target_": "Grid", "size": 9, "hidden": 8}, {"_target_": "Grid", "size": 5}, {"_target_": "Net"})
+    {'_target_': 'Grid', 'size': 5}
+    >>> kept({"_target_": "T", "min": 0.3, "max": 1.0}, {"_target_": "T", "min": 0.1, "max": 1.0}, {"_target_": "T"})
+    {'_target_': 'T', 'min': 0.3, 'max': 1.0}
+    """
+    if isinstance(member, dict):
+        if not isinstance(own, dict) or member.get("_target_") != own.get("_target_"):
+            return member
+        if not isinstance(mixed, dict):  # a number in the place of a schedule
+            return mixed
+        names = [name for name in mixed if name in member or name not in own]
+        return {name: kept(mixed[name], member.get(name), own.get(name)) for name in names}
+    partial = isinstance(mixed, dict) and "_target_" not in mixed
+    return member if partial else mixed

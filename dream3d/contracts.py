@@ -1,0 +1,203 @@
+"""What the loop asks of its parts, as Protocols: subclass nothing, have the methods.
+
+``Field``, ``Explicit`` and ``ScoreModel`` (``types.py``) are the core. Here are what else is called on every
+field, renderer, background and student, and small optional Protocols: a field or a prior that has the method
+is asked, one that has not is left alone.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Protocol, TypedDict, runtime_checkable
+
+from jaxtyping import Float
+from torch import Generator, Tensor, nn
+
+from dream3d.types import Camera, Conditioning, Field, Normals, Rays, Render, Shading
+
+
+@runtime_checkable
+class Stateful(Protocol):
+    """Goes into checkpoints. Every ``nn.Module`` is one."""
+
+    def state_dict(self) -> dict[str, Any]: ...
+    def load_state_dict(self, state_dict: Mapping[str, Any], /) -> object: ...
+
+
+@runtime_checkable
+class TrainableField(Field, Stateful, Protocol):
+    """What a run trains: any ``nn.Module`` with ``density`` and ``surface``."""
+
+    def parameters(self) -> Iterator[nn.Parameter]: ...
+    def modules(self) -> Iterator[nn.Module]: ...
+
+
+@runtime_checkable
+class Renderer(Stateful, Protocol):
+    """A field and cameras to a ``Render``; ``render/volume.py`` and ``render/surface.py`` have one."""
+
+    def update(self, field: Any, step: int, generator: Generator) -> None:
+        """Called once a step, before rendering: refresh what is cached of the field (an occupancy grid)."""
+        ...
+
+    def __call__(
+        self,
+        field: Any,
+        camera: Camera,
+        generator: Generator | None = None,
+        *,
+        normals: Normals = "none",
+        shading: Shading | None = None,
+    ) -> Render: ...
+
+
+@runtime_checkable
+class Background(Stateful, Protocol):
+    """Rays to colours that broadcast to ``b h w c``; parameters, if it has any, are trained with the field's."""
+
+    def parameters(self) -> Iterator[nn.Parameter]: ...
+    def __call__(self, rays: Rays, generator: Generator | None) -> Tensor: ...
+
+
+@runtime_checkable
+class Student(Stateful, Protocol):
+    """The score model that VSD trains along (``priors/lora.py``), after the field's update or ``first``."""
+
+    first: bool
+
+    def train(self, x: Tensor, text: Conditioning, generator: Generator) -> Tensor: ...
+
+
+# Of fields.
+
+
+class ParameterGroup(TypedDict):
+    """Parameters trained at ``lr_scale`` times the scheduled learning rate."""
+
+    params: list[nn.Parameter]
+    name: str
+    lr_scale: float
+
+
+@runtime_checkable
+class OwnParameterGroups(Protocol):
+    """Parts that are trained at different rates."""
+
+    def parameter_groups(self) -> list[ParameterGroup]: ...
+
+
+def parameter_groups(module: nn.Module | TrainableField) -> list[ParameterGroup]:
+    """The module's own groups, or else one of all its trainable parameters at the scheduled rate."""
+    if isinstance(module, OwnParameterGroups):
+        return module.parameter_groups()
+    trainable = [p for p in module.parameters() if p.requires_grad]
+    return [{"params": trainable, "name": type(module).__name__.lower(), "lr_scale": 1.0}]
+
+
+@runtime_checkable
+class CoarseToFine(Protocol):
+    """A field whose level of detail depends on the step."""
+
+    def at_step(self, step: int) -> None:
+        """Called before every step; a large ``step`` switches every level on."""
+        ...
+
+
+def at_step(field: object, step: int) -> None:
+    """Tell a ``CoarseToFine`` field the step; any other is left alone."""
+    if isinstance(field, CoarseToFine):
+        field.at_step(step)
+
+
+@runtime_checkable
+class WithMaterial(Protocol):
+    """A field with roughness and metallic, (n, 3) -> (n, 2); None where it is switched off."""
+
+    @property
+    def material(self) -> nn.Module | None: ...
+
+
+def material_of(field: object) -> nn.Module | None:
+    """The field's material, None where it has none."""
+    return field.material if isinstance(field, WithMaterial) else None
+
+
+# Of priors.
+
+
+@runtime_checkable
+class CameraConditioned(Protocol):
+    """A prior whose network may take the camera (``Conditioning.camera``).
+
+    Where ``camera_conditioned`` is True the prompts say nothing of the view; of a prior without this
+    attribute it is taken as False.
+    """
+
+    @property
+    def camera_conditioned(self) -> bool: ...
+
+
+def camera_conditioned(prior: object) -> bool:
+    """Does the prior's network take the camera, so that prompts need no view in words?"""
+    return isinstance(prior, CameraConditioned) and prior.camera_conditioned
+
+
+@runtime_checkable
+class RenderConditioned(Protocol):
+    """A prior that looks at the current render, as a ControlNet does (``Conditioning.control``)."""
+
+    def condition(self, render: Render, camera: Camera) -> Float[Tensor, "b 3 y x"] | None:
+        """The picture shown to it, [0, 1]; None where it wants none this time."""
+        ...
+
+
+@runtime_checkable
+class ChecksPrompts(Protocol):
+    """A prior that knows which prompts it cannot make."""
+
+    def warnings(self, prompt: str, texts: Sequence[str]) -> list[str]:
+        """One line for each thing that it does not know in the prompt, or cuts off from the ``texts`` made of it."""
+        ...
+
+
+@runtime_checkable
+class WithNotes(Protocol):
+    """A prior or a prompt table with lines that the user should read before the run."""
+
+    @property
+    def notes(self) -> Sequence[str]: ...
+
+
+def notes_of(part: object) -> list[str]:
+    """The part's notes, [] where it has none."""
+    return list(part.notes) if isinstance(part, WithNotes) else []
+
+
+@runtime_checkable
+class FreesText(Protocol):
+    """A prior whose text encoders can be dropped once the prompts are embedded."""
+
+    def free_text(self) -> None: ...
+
+
+@runtime_checkable
+class Decodes(Protocol):
+    """A prior whose x is not yet an image."""
+
+    def decode(self, x: Float[Tensor, "b *d"]) -> Float[Tensor, "b h w c"]:
+        """x to images in [0, 1], with gradient."""
+        ...
+
+
+@runtime_checkable
+class LatentPrior(Decodes, Protocol):
+    """A prior whose x may be latents."""
+
+    def affine_rgb(self) -> Float[Tensor, "d 3"] | None:
+        """M such that ``[latent, 1] M`` is about RGB; None where x is pixels after all."""
+        ...
+
+
+@runtime_checkable
+class NetworkPrior(Protocol):
+    """A prior with a network, which a student can adapt (``distill.student``)."""
+
+    unet: nn.Module
