@@ -5,6 +5,7 @@ import tiny
 import torch
 from diffusers import LatentConsistencyModelPipeline, UNet2DConditionModel
 
+from dream3d.priors.families import cut_words
 from dream3d.priors.pipeline import load
 from dream3d.types import Conditioning, Image
 
