@@ -1,11 +1,12 @@
 """``python -m dream3d export run=outputs/<run> format=glb,stl``: files again from a finished or stopped run.
 
     run=<folder>         the run, with its config.yaml and checkpoint.pt
-    format=obj,stl       of glb, obj, ply, stl; the run's mesh.formats where left out, and so for those below
+    format=obj,stl       of glb, obj, ply, stl, 3mf; the run's mesh.formats where left out, and so for those below
     resolution=256       grid cells across the unit ball (mesh.resolution); refined runs keep their own
     faces=20000          face budget (mesh.faces)
     texture=2048         texels a side (mesh.size)
     isovalue=auto         density of the surface, or auto (mesh.isovalue)
+    size_mm=120          longest side in stl and 3mf, which are for printers: z up, standing on z = 0 (mesh.size_mm)
     out=<folder>         where to write; the run's folder where left out
 
 Neither the prior nor a GPU is needed.
@@ -30,6 +31,7 @@ MESH = {
     "faces": "faces",
     "texture": "size",
     "isovalue": "isovalue",
+    "size_mm": "size_mm",
 }
 WORDS = ("run", "out", *MESH)
 
@@ -52,7 +54,8 @@ def parsed(words: Sequence[str]) -> dict[str, str]:
 
 def mesh_settings(saved: DictConfig, given: dict[str, str]) -> DictConfig:
     """The run's mesh settings with those of the command line. Raises UserError for another kind of value."""
-    default = OmegaConf.to_container(saved.mesh, resolve=True)
+    default: Any = OmegaConf.to_container(saved.mesh, resolve=True)
+    default.setdefault("size_mm", 80.0)  # runs of before
     mesh: Any = OmegaConf.create(default)
     for word, name in MESH.items():
         if word in given:
@@ -134,7 +137,7 @@ def export(words: Sequence[str]) -> list[Path]:
     for i, mesh in enumerate(meshes):
         folder = out if i == 0 else out / f"particle-{i}"
         folder.mkdir(parents=True, exist_ok=True)
-        files += write(mesh, folder, build_mesh.formats)
+        files += write(mesh, folder, build_mesh.formats, size_mm=float(build_mesh.size_mm))
     return files
 
 

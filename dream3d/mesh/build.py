@@ -9,7 +9,7 @@ from dream3d.mesh.bake import bake
 from dream3d.mesh.clean import Report, clean, inspect
 from dream3d.mesh.colour import visible_colour
 from dream3d.mesh.delight import delit
-from dream3d.mesh.export import FORMATS, TEXTURED, export
+from dream3d.mesh.export import FORMATS, SIZE_MM, TEXTURED, export
 from dream3d.mesh.extract import find_isovalue, isosurface, sample
 from dream3d.mesh.unwrap import atlas_of
 from dream3d.types import Explicit, Field, Mesh
@@ -91,11 +91,16 @@ class Build:
     chunk: int = 262144
     light: Sequence[float | int] | str | None = "auto"
     formats: Sequence[str] = ("glb", "obj")
+    size_mm: float | int = SIZE_MM
+    up: str = "y"
+    front: str = "auto"
 
     def __post_init__(self) -> None:
         unknown = [f for f in self.formats if f not in FORMATS]
         if unknown:
             raise ValueError(f"mesh.formats: got {unknown}, expected some of {list(FORMATS)}")
+        if not 0 < self.size_mm < float("inf"):
+            raise ValueError(f"mesh.size_mm: got {self.size_mm}, expected millimetres above 0")
         for name, least in (("resolution", 8), ("faces", 4), ("size", 16), ("refine", 0), ("smoothing", 0)):
             value = getattr(self, name)
             if not isinstance(value, int) or value < least:
@@ -154,5 +159,5 @@ class Build:
     def __call__(self, field: Field, folder: Path) -> Mesh:
         """Make the mesh and write it into ``folder`` in ``formats``."""
         mesh = self.exportable(field)
-        export(mesh, folder, self.formats)
+        export(mesh, folder, self.formats, size_mm=float(self.size_mm))
         return mesh

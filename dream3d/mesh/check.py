@@ -7,10 +7,12 @@ import numpy as np
 import trimesh
 from trimesh.visual import TextureVisuals
 
+from dream3d.mesh.clean import to_trimesh
+from dream3d.mesh.printing import from_3mf
 from dream3d.types import Mesh
 
 TOLERANCE = 1e-5
-"""Of uv, and of positions in a mesh of size 1: 32-bit floats in GLB and STL, 8 decimals in OBJ."""
+"""Of uv, and of positions in a mesh of size 1: 32-bit floats in GLB and STL, 8 decimals in OBJ, 6 in 3MF."""
 
 
 class BadFile(ValueError):
@@ -24,7 +26,9 @@ def check(path: Path, mesh: Mesh) -> None:
     Raises:
         BadFile: what differs, as got and expected.
     """
-    loaded = trimesh.load(path, process=False)
+    loaded: Any = (
+        to_trimesh(from_3mf(path.read_bytes())) if path.suffix == ".3mf" else trimesh.load(path, process=False)
+    )
     if isinstance(loaded, trimesh.Scene):
         loaded = loaded.to_mesh()
     if not isinstance(loaded, trimesh.Trimesh):

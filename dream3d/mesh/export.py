@@ -1,4 +1,4 @@
-"""Mesh to files that other programs open: GLB, OBJ, PLY, STL, by trimesh; written whole or not at all."""
+"""Mesh to files that other programs open: GLB, OBJ, PLY, STL, 3MF; written whole or not at all."""
 
 import io
 import os
@@ -19,17 +19,23 @@ from trimesh.visual.material import PBRMaterial, SimpleMaterial
 
 from dream3d.mesh.check import check
 from dream3d.mesh.clean import to_trimesh, welded
+from dream3d.mesh.printing import PRINTED, printable, to_3mf
 from dream3d.render.srgb import linear
 from dream3d.types import Mesh
 
-FORMATS = ("glb", "obj", "ply", "stl")
+FORMATS = ("glb", "obj", "ply", *PRINTED)
 TEXTURED = ("glb", "obj")
 ROUGHNESS = 0.9
+SIZE_MM = 80.0
+"""The longest side of what is printed."""
 
 
-def export(mesh: Mesh, folder: Path, formats: Sequence[str], name: str = "mesh") -> list[Path]:
+def export(
+    mesh: Mesh, folder: Path, formats: Sequence[str], name: str = "mesh", *, size_mm: float = SIZE_MM
+) -> list[Path]:
     """``name.glb`` (PBR material with texture), ``name.obj`` (+ .mtl, .png), ``name.ply`` (vertex colours),
-    ``name.stl`` (shape alone), into an existing folder. Returns every file written.
+    into an existing folder; ``name.stl`` (shape alone) and ``name.3mf`` (colours at the vertices) are for
+    printers (``printing.printable``). Returns every file written.
 
     Each is written beside its place, read back and compared (``check``), and only then takes its name.
 
@@ -46,10 +52,11 @@ def export(mesh: Mesh, folder: Path, formats: Sequence[str], name: str = "mesh")
     written = []
     with tempfile.TemporaryDirectory(dir=folder, prefix=f".{name}-") as temporary:
         for kind in dict.fromkeys(formats):
-            files = _files(mesh, kind, name)
+            wanted = printable(mesh, size_mm) if kind in PRINTED else mesh
+            files = _files(wanted, kind, name)
             for file, data in files.items():
                 (Path(temporary) / file).write_bytes(data)
-            check(Path(temporary) / f"{name}.{kind}", mesh)
+            check(Path(temporary) / f"{name}.{kind}", wanted)
             # What refers to other files comes last, so that it never points to something missing.
             for file in sorted(files, key=lambda f: f.endswith(f".{kind}")):
                 os.replace(Path(temporary) / file, folder / file)
@@ -61,15 +68,21 @@ def in_place(mesh: Mesh) -> Mesh:
     """Where the file that it came from had it; as it is, where it came from none."""
     if mesh.placement is None:
         return mesh
-    return replace(mesh, vertices=mesh.vertices * mesh.placement[3] + mesh.placement[:3], placement=None)
+    placement = mesh.placement.double()
+    return replace(mesh, vertices=mesh.vertices.double() * placement[3] + placement[:3], placement=None)
 
 
 def _files(mesh: Mesh, kind: str, name: str) -> dict[str, bytes]:
     """The contents of the file(s) of one format."""
     if kind == "glb":
-        return {f"{name}.glb": export_glb(_glb(mesh, name), include_normals=mesh.normals is not None)}
+        data = export_glb(
+            _glb(mesh, name), include_normals=mesh.normals is not None, tree_postprocessor=_colours_by_name
+        )
+        return {f"{name}.glb": data}
     if kind == "obj":
         return _obj(mesh, name)
+    if kind == "3mf":
+        return {f"{name}.3mf": to_3mf(mesh)}
     joined = welded(mesh)
     shape = to_trimesh(joined)
     if kind == "ply" and joined.colours is not None:
@@ -89,9 +102,17 @@ def _glb(mesh: Mesh, name: str) -> trimesh.Trimesh:
         material = PBRMaterial(name=name, baseColorTexture=_picture(mesh.texture), **_surface(mesh))
         shape.visual = TextureVisuals(uv=mesh.uv.numpy(), material=material)
     elif mesh.colours is not None:
-        # glTF 2.0 section 3.7.2.1: COLOR_0 is linear, where textures are sRGB.
-        shape.visual = ColorVisuals(shape, vertex_colors=_rgba(linear(mesh.colours)))
+        # glTF 2.0 section 3.7.2.1: COLOR_0 is linear, where textures are sRGB; in bytes dark ones would differ.
+        shape.vertex_attributes["colour"] = linear(mesh.colours.clamp(0, 1)).float().numpy()
     return shape
+
+
+def _colours_by_name(tree: dict[str, Any]) -> None:
+    """trimesh writes colours of its own in bytes alone; an attribute of floats becomes them."""
+    for part in tree["meshes"]:
+        for primitive in part["primitives"]:
+            if "_colour" in primitive["attributes"]:
+                primitive["attributes"]["COLOR_0"] = primitive["attributes"].pop("_colour")
 
 
 def _surface(mesh: Mesh) -> dict[str, Any]:

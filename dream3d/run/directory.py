@@ -131,13 +131,15 @@ AFTER = ("steps", "turntable", "checkpoint_every", "preview_every", "verbose", "
 
 
 def resume(settings: DictConfig, overrides: Sequence[str]) -> Run:
-    """The run in ``resume=``, with the changes that are allowed (``AFTER`` and ``mesh.*``).
+    """The run in ``resume=``, with the changes that are allowed (``AFTER``, ``mesh.*``, and where the mesh is).
 
     Raises:
         UserError: no such run, or other words on the command line.
     """
     folder = Path(settings.resume).expanduser()
     changed = [word.split("=")[0] for word in overrides if word.split("=")[0] != "resume"]
+    moved = bool({"mesh", "mesh_file"}.intersection(changed))
+    changed = [key for key in changed if key not in ("mesh", "mesh_file")]
     others = [key for key in changed if not changeable(key) or OmegaConf.select(settings, key) is None]
     if others:
         raise UserError(
@@ -146,12 +148,19 @@ def resume(settings: DictConfig, overrides: Sequence[str]) -> Run:
         )
     saved = saved_settings(folder, "resume")
     refuse_if_held(folder)
+    if moved and (saved.mesh_file is None or settings.mesh_file is None):
+        raise UserError("mesh: expected the file that this run started from, or nothing; leave mesh= out")
+    if moved:
+        saved.mesh_file = str(Path(settings.mesh_file).expanduser().resolve())
     if "steps" in changed and saved.mesh_file is not None:
         raise UserError("steps: this run started from a mesh and has no coarse stage; leave steps= out")
     for key in changed:
         OmegaConf.update(saved, key, OmegaConf.select(settings, key))
     check(saved)
-    return Run(folder, saved)
+    run = Run(folder, saved)
+    if moved:
+        write_settings(run)
+    return run
 
 
 def changeable(key: str) -> bool:

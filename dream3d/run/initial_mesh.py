@@ -30,7 +30,7 @@ def given_mesh(settings: DictConfig) -> Mesh | None:
     """
     if settings.mesh_file is None:
         return None
-    mesh = read_mesh(Path(settings.mesh_file).expanduser())
+    mesh = read_mesh(Path(settings.mesh_file).expanduser(), settings.mesh.get("up", "y"), settings.mesh.get("front"))
     if not get_class(settings.refine.field._target_).moves:
         return mesh
     mesh = replace(mesh, faces=outwards(mesh))
@@ -43,9 +43,9 @@ def given_mesh(settings: DictConfig) -> Mesh | None:
     return mesh
 
 
-def read_mesh(file: Path) -> Mesh:
-    """A mesh file fitted into the ball of radius ``FIT``."""
-    mesh = load_textured(file)
+def read_mesh(file: Path, up: str = "y", front: str | None = None) -> Mesh:
+    """A mesh file fitted into the ball of radius ``FIT``; its axes are as in ``load_mesh`` (auto: None)."""
+    mesh = load_textured(file, up=up, front=None if front == "auto" else front)
     assert mesh.placement is not None
     placement = torch.cat((mesh.placement[:3], mesh.placement[3:] / FIT))
     return replace(mesh, vertices=FIT * mesh.vertices, placement=placement)

@@ -2,12 +2,14 @@ from dataclasses import replace
 
 import pytest
 import torch
+import torch.nn.functional as F
 from shapes import CHUNK, Analytic, ball, cleaned, ring, solid
 
 from dream3d.fields.material import Material
 from dream3d.mesh.bake import bake, dilate, seam_error
 from dream3d.mesh.colour import visible_colour
-from dream3d.mesh.unwrap import atlas_of, unwrap
+from dream3d.mesh.texels import doubled
+from dream3d.mesh.unwrap import atlas_of, twice_area, unwrap
 from dream3d.render.reference import texture_at
 from dream3d.types import Mesh, Surface
 
@@ -147,3 +149,16 @@ def test_uv_that_serve_are_kept_and_others_are_made_anew(baked):
         assert made.uv is not None and made.uv.amin() >= 0 and made.uv.amax() <= 1
         torch.testing.assert_close(made.vertices[made.faces], plain.vertices[plain.faces])
         torch.testing.assert_close(made.placement, plain.placement)
+
+
+def test_faces_without_room_get_some_beside_the_others():
+    """A quad with uv, and one whose uv are all at one place."""
+    square = torch.tensor([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]])
+    vertices = torch.cat((F.pad(square, (0, 1)), F.pad(square, (0, 1), value=2.0)))
+    faces = torch.tensor([[0, 1, 2], [0, 2, 3], [4, 5, 6], [4, 6, 7]])
+    mesh = Mesh(vertices, faces, uv=torch.cat((square, torch.full((4, 2), 0.5))))
+    made = atlas_of(mesh, size=128, padding=2)
+    torch.testing.assert_close(made.vertices[made.faces], vertices[faces])
+    first = made.uv[made.faces[:2]]
+    torch.testing.assert_close(first / first.max(), square[faces[:2]])
+    assert doubled(made.uv, made.faces, 128) == 0 and (twice_area(made.uv, made.faces) > 0.05).all()

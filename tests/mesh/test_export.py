@@ -17,6 +17,7 @@ from dream3d.mesh.build import Build
 from dream3d.mesh.check import BadFile, check
 from dream3d.mesh.clean import inspect
 from dream3d.mesh.export import FORMATS, export, linear
+from dream3d.mesh.printing import printable
 from dream3d.types import Mesh
 
 # A quad in the plane z = 0 that faces +z; colours at its corners as seen from the front.
@@ -104,7 +105,7 @@ def test_the_material_is_in_green_and_blue(quad, tmp_path):
 
 def test_a_mesh_with_a_placement_goes_back_to_its_place(quad, tmp_path):
     placed = replace(quad, placement=torch.tensor([100.0, -20.0, 3.0, 50.0]))
-    for kind in FORMATS:
+    for kind in ("glb", "obj", "ply"):
         export(placed, tmp_path, [kind])
         got = trimesh.load(tmp_path / f"mesh.{kind}", force="mesh").bounds
         np.testing.assert_allclose(got, [[100, -20, 3], [150, 30, 3]], atol=1e-3)
@@ -130,6 +131,7 @@ def test_obj_corner_colours_by_the_specification(quad, tmp_path):
 def test_all_formats_round_trip(made, tmp_path):
     files = export(made, tmp_path, FORMATS)
     assert sorted(f.name for f in files) == [
+        "mesh.3mf",
         "mesh.glb",
         "mesh.mtl",
         "mesh.obj",
@@ -138,7 +140,9 @@ def test_all_formats_round_trip(made, tmp_path):
         "mesh.stl",
     ]
     assert sorted(tmp_path.iterdir()) == sorted(files)  # nothing else stays behind
-    for kind in FORMATS:
+    check(tmp_path / "mesh.3mf", printable(made, 80))
+    check(tmp_path / "mesh.stl", printable(made, 80))
+    for kind in ("glb", "obj", "ply"):
         check(tmp_path / f"mesh.{kind}", made)
         loaded = trimesh.load(tmp_path / f"mesh.{kind}", force="mesh")
         loaded.merge_vertices(merge_tex=True, merge_norm=True)
@@ -165,7 +169,7 @@ def test_vertex_colours_are_linear_in_glb_and_srgb_elsewhere(tmp_path):
     export(mesh, tmp_path, FORMATS)
     tree, binary = glb(tmp_path / "mesh.glb")
     colour = accessor(tree, binary, tree["meshes"][0]["primitives"][0]["attributes"]["COLOR_0"])
-    assert set(colour[:, :3].ravel()) == {55}  # 0.5 sRGB is 0.214 in linear light
+    np.testing.assert_allclose(colour, 0.214041, atol=1e-5)  # 0.5 sRGB in linear light, in floats
     assert set(trimesh.load(tmp_path / "mesh.ply").visual.vertex_colors[:, :3].ravel()) == {128}
     torch.testing.assert_close(
         linear(torch.tensor([0.0, 0.04, 0.5, 1.0])), torch.tensor([0.0, 0.003096, 0.214041, 1.0])
@@ -175,10 +179,11 @@ def test_vertex_colours_are_linear_in_glb_and_srgb_elsewhere(tmp_path):
 @pytest.mark.parametrize("flip", [[0, 2, 1], [2, 1, 0]])
 def test_check_notices_flipped_axes(made, tmp_path, flip):
     (file,) = export(made, tmp_path, ["stl"])
+    printed = printable(made, 80)
     with pytest.raises(BadFile, match=r"mesh\.stl: got"):
-        check(file, replace(made, vertices=made.vertices[:, flip]))
+        check(file, replace(printed, vertices=printed.vertices[:, flip]))
     with pytest.raises(BadFile, match="winding"):
-        check(file, replace(made, faces=made.faces[:, flip]))
+        check(file, replace(printed, faces=printed.faces[:, flip]))
 
 
 def test_check_notices_lost_faces_textures_and_turned_uv(made, tmp_path):
@@ -209,7 +214,7 @@ def test_a_failed_check_leaves_the_old_file_and_nothing_half_written(tmp_path, m
 
 
 def test_unknown_formats_and_empty_meshes(tmp_path):
-    with pytest.raises(ValueError, match=r"got \['fbx'\], expected some of \['glb', 'obj', 'ply', 'stl'\]"):
+    with pytest.raises(ValueError, match=r"got \['fbx'\], expected some of \['glb', 'obj', 'ply', 'stl', '3mf'\]"):
         export(box(), tmp_path, ["glb", "fbx"])
     with pytest.raises(ValueError, match="without faces"):
         export(replace(box(), faces=box().faces[:0]), tmp_path, ["glb"])

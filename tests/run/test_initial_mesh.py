@@ -115,6 +115,15 @@ def test_a_texture_alone_keeps_triangles_place_and_uv(tmp_path):
     assert again.read_bytes() == (tmp_path / "run/mesh.glb").read_bytes()
 
 
+def test_a_mesh_may_have_moved_before_the_run_goes_on(tmp_path, capsys, monkeypatch):
+    file = painted_box(tmp_path)
+    assert stopped_after(monkeypatch, retextured(tmp_path, "run", file), 2) == 130
+    file.rename(tmp_path / "b.glb")
+    assert command([f"resume={tmp_path / 'run'}"]) == 2
+    assert command([f"resume={tmp_path / 'run'}", f"mesh={tmp_path / 'b.glb'}"]) == 0
+    capsys.readouterr()
+
+
 def test_colours_are_trained_where_the_texture_alone_is(tmp_path):
     """Towards the pictures of a box whose sides have other colours; the shape has no way to answer."""
     file = painted_box(tmp_path)
@@ -142,6 +151,15 @@ def test_it_may_be_said_in_either_way_and_with_any_refinement():
 def test_several_meshes_make_several_runs():
     words = [renamed(word) for word in ("-m", "prompt=a", "mesh=a.glb,b.glb")]
     assert exactly(next(jobs(words))).mesh_file == "a.glb"
+
+
+def test_a_mesh_with_z_up_stands_upright(tmp_path):
+    trimesh.creation.box(extents=(1, 2, 4)).export(tmp_path / "tall.stl")
+    for words, size in (([], (1, 2, 4)), (["mesh.up=z"], (1, 4, 2)), (["mesh.up=z", "mesh.front=x"], (2, 4, 1))):
+        mesh = given_mesh(composed(["prompt=a", f"mesh={tmp_path / 'tall.stl'}", "refine=texture", *words]))
+        assert mesh is not None and mesh.placement is not None
+        extent = (mesh.vertices.amax(0) - mesh.vertices.amin(0)) * mesh.placement[3]
+        torch.testing.assert_close(extent, torch.tensor(size).float())
 
 
 def test_faces_are_turned_outwards():
