@@ -8,8 +8,9 @@ from omegaconf import OmegaConf
 
 from dream3d.cli.overrides import composed
 from dream3d.errors import UserError
+from dream3d.run import config as configuration
 from dream3d.run.directory import LEFTOVERS, PRODUCTS, Run, clear, resume, slug, start, undone, write_settings
-from dream3d.run.saved import saved_settings
+from dream3d.run.saved import foreign, saved_settings
 
 
 @pytest.fixture
@@ -84,6 +85,11 @@ def test_the_settings_come_back_with_their_types_and_only_steps_changes(run):
     words.append("seed=1")
     with pytest.raises(UserError, match=r"resume: got also seed; .*keeps its settings, but for steps.*mesh"):
         resume(composed(words), words)
+
+
+def test_what_conf_names_is_what_a_saved_run_may_name():
+    trees = [yaml.safe_load(file.read_text(encoding="utf-8")) for file in configuration.folder().rglob("*.yaml")]
+    assert list(foreign(trees)) == []
 
 
 @pytest.mark.parametrize(
