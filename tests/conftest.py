@@ -5,7 +5,7 @@ import pytest
 import torch
 
 HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE), *(str(p) for p in HERE.iterdir() if p.is_dir())]
+sys.path[:0] = [str(HERE), *(str(p) for p in HERE.iterdir() if p.is_dir()), str(HERE.parent / "scripts/mini")]
 pytest_plugins = ["gaussian_world"]
 
 

@@ -15,7 +15,7 @@ from dream3d.distill.surrogate import distilled
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = sorted((ROOT / "dream3d").rglob("*.py"))
-SCRIPTS = sorted((ROOT / "scripts").glob("*.py"))
+SCRIPTS = sorted((ROOT / "scripts").rglob("*.py"))
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
 
 # What a room (or a file beside the rooms) may import from dream3d, besides itself; from the bottom up.

@@ -16,9 +16,9 @@ PINNED = {name.lower().replace("_", "-"): Version(version) for name, version in 
 
 
 def declared() -> list[Requirement]:
-    """The dependencies that pyproject.toml names, those of the extra ``dev`` included."""
+    """The dependencies that pyproject.toml names, those of the extras ``dev`` and ``mini`` included."""
     text = (ROOT / "pyproject.toml").read_text()
-    lists = re.findall(r"^(?:dependencies|dev) = \[(.*?)\]$", text, re.MULTILINE | re.DOTALL)
+    lists = re.findall(r"^(?:dependencies|dev|mini) = \[(.*?)\]$", text, re.MULTILINE | re.DOTALL)
     return [Requirement(name) for part in lists for name in re.findall(r'"([^"]+)"', part)]
 
 

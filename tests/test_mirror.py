@@ -116,16 +116,19 @@ def possible(source: str) -> set[str]:
 SOURCES = sorted(
     str(f.relative_to(ROOT / "dream3d")) for f in (ROOT / "dream3d").rglob("*.py") if f.name != "__init__.py"
 )
+OF_MINI = {f"mini/test_mini_{f.name}" for f in (ROOT / "scripts/mini").glob("*.py")} - {"mini/test_mini_raster.py"}
+"""The scripts that make a prior; raster.py is tested through views.py."""
 TESTS = sorted(str(f.relative_to(ROOT / "tests")) for f in (ROOT / "tests").rglob("test_*.py"))
 
 
 def test_a_source_has_a_test() -> None:
     wanted = {s: {TESTED_IN[s]} if s in TESTED_IN else possible(s) for s in SOURCES}
     assert sorted(s for s, tests in wanted.items() if not tests & set(TESTS)) == []
+    assert OF_MINI - set(TESTS) == set()
 
 
 def test_a_test_has_a_source() -> None:
-    scripts = {f"test_{f.name}" for f in (ROOT / "scripts").glob("*.py")}
+    scripts = {f"test_{f.name}" for f in (ROOT / "scripts").glob("*.py")} | OF_MINI
     known = set().union(*map(possible, SOURCES)) | set(TESTED_IN.values()) | scripts | LARGER.keys()
     assert [test for test in TESTS if test not in known] == []
 
