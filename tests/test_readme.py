@@ -117,3 +117,18 @@ def test_priors_are_listed(monkeypatch, tmp_path, capsys):
     assert "python -m dream3d priors" in COMMANDS
     assert ran("dream3d.priors", [], monkeypatch, tmp_path) == 0
     assert "mini" in capsys.readouterr().out
+
+
+def test_a_prior_of_ones_own(place, monkeypatch):
+    pytest.importorskip("numba", reason="the extra 'mini' is not installed")
+    without_pictures(monkeypatch)
+    monkeypatch.chdir(place)
+    (line,) = [c for c in COMMANDS if c.startswith("python scripts/mini/make_prior.py")]
+    words = [word if word != "60" else "0.0001" for word in shlex.split(line)[1:]]
+    short = ["--decoder-steps", "150", "--fit-steps", "60", "--rows", "16", "--batch", "1", "--workers", "1"]
+    monkeypatch.setattr(sys, "argv", [*words, *short])
+    runpy.run_path(str(ROOT / words[0]), run_name="__main__")
+    (line,) = [c for c in COMMANDS if "prior.path=my_prior" in c]
+    words = [w.replace("a chair", "a box") for w in shlex.split(line)[3:]]
+    assert ran("dream3d", [*words, *TINY, f"out={place / 'own'}"], monkeypatch, place) == 0
+    assert (place / "own" / "mesh.glb").is_file()

@@ -90,8 +90,8 @@ def learn(decoder: TriplaneDecoder, latents: nn.Parameter, stack: Stack, steps: 
         loss.backward()
         optimizer.step()
         if step % 500 == 499:
-            print(f"latents: step {step + 1} of {steps}, loss {float(loss):.4f}", flush=True)
-    return float(loss)
+            print(f"latents: step {step + 1} of {steps}, loss {float(loss.detach()):.4f}", flush=True)
+    return float(loss.detach())
 
 
 def make_decoder(files: Sequence[Path], out: Path, sizes: Sizes, device: torch.device) -> None:

@@ -149,7 +149,8 @@ def halved(mesh: Mesh) -> Mesh:
     a, b, c = mesh.faces.unbind(1)
     corners: Sequence[Sequence[torch.Tensor]] = ((a, ab, ca), (ab, b, bc), (ca, bc, c), (ab, bc, ca))
     vertices, uv = (torch.cat((value, value[edges].mean(1))) for value in (mesh.vertices, mesh.uv))
-    return replace(mesh, vertices=vertices, uv=uv, faces=torch.cat([torch.stack(tuple(t), 1) for t in corners]))
+    faces = torch.cat([torch.stack(tuple(t), 1) for t in corners])
+    return replace(mesh, vertices=vertices, uv=uv, faces=faces, colours=None, normals=None)
 
 
 def decimated(mesh: Mesh, faces: int) -> Mesh:

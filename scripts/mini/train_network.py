@@ -127,8 +127,7 @@ def finish(training: Training, prior: Path) -> None:
     mini = training.averaged()
     training.mini, training.text, training.unet = mini, mini.text_encoder, mini.unet.eval()
     for size in SIZES:
-        if known := table(training, size):
-            note(prior / "log.jsonl", known=size, step=training.done, **known)
+        note(prior / "log.jsonl", known=size, step=training.done, **table(training, size))
         sheet(training, size, prior / f"samples-{size}.jpg")
     mini.unet.cpu()
     mini.text_encoder.cpu()

@@ -14,7 +14,7 @@ from dream3d.priors.mini.pipeline import load_mini
 
 
 def args(folder, *more: str):
-    fixed = ["models", str(folder), "--steps", "4", "--rows", "64", "--batch", "2", "--workers", "1"]
+    fixed = ["models", str(folder), "--steps", "4", "--rows", "128", "--batch", "2", "--workers", "1"]
     return arguments(None).parse_args([*fixed, *more])
 
 
