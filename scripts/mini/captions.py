@@ -29,7 +29,8 @@ class Job:
 
 
 def held_out(colour: str, noun: str) -> bool:
-    """A fixed tenth of the (colour, noun) pairs is never trained together: they test composition."""
+    """A fixed tenth of the (colour, concept) pairs is never trained together, under any name of the concept: they
+    test composition."""
     return (colour, noun) not in ALWAYS_TRAINED and zlib.crc32(f"{colour} {noun}".encode()) % 10 == 0
 
 
@@ -65,7 +66,7 @@ def make_job(library: Library, noun: str, latents: set[str], rng: np.random.Gene
     if rng.random() < COLOURED:
         named = str(rng.choice(list(COLOURS)))
         able = [m for m in fitting if library.models[m].takes_colour or library.models[m].colour == named]
-        if able and not any(held_out(named, name) for name in names_of(noun, concept)):
+        if able and not held_out(named, noun):
             fitting, colour = able, named
     loose = rng.random() < LOOSE
     model = library.models[fitting[int(rng.integers(len(fitting))) if loose else 0]]
