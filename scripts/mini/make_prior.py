@@ -26,7 +26,7 @@ def main() -> None:
     library = library_of(args)
     print(f"{len(library.concepts)} nouns, {len(library.models)} models", flush=True)
     sizes = Sizes(decoder_steps=args.decoder_steps, fit_steps=args.fit_steps)
-    work: Path = args.prior / "work"
+    work: Path = args.prior / "training"
     make_shapes(library, args.prior, work, sizes, args.workers, torch.device(args.device))
     if args.minutes > 0:
         train(library, start(vocabulary(library.concepts), args), args)

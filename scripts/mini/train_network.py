@@ -6,7 +6,7 @@
 
 MODELS is a folder of mesh files or the packed data set. CPU cores render views of the models and, from the same
 cameras, of their latents; 128 KiB a view. PRIOR gets unet/, text_encoder/, tokenizer/, scheduler/, log.jsonl (its last
-lines: what the network knows of held-out views) and samples-*.jpg; PRIOR/work/ has what a second call goes on from.
+lines: what the network knows of held-out views) and samples-*.jpg; PRIOR/training/ has what a second call goes on from.
 """
 
 import argparse
@@ -81,7 +81,7 @@ def tokens_of(mini: Mini, jobs: list[Job]) -> torch.Tensor:
 
 def train(library: Library, mini: Mini, args: argparse.Namespace) -> Training:
     """Train, measure and write the network of ``args.prior``."""
-    work = args.prior / "work"
+    work = args.prior / "training"
     work.mkdir(parents=True, exist_ok=True)
     latents = list(dict.fromkeys(shape.latent for shape in shapes_of(args.prior).values()))
     twins = kept_twins(args.prior, latents, args.workers, work / "twins.npz")
