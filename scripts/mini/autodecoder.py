@@ -31,7 +31,7 @@ class Sizes:
     hidden: int = 64
     first: int = 96  # models that the decoder is learned from
     decoder_steps: int = 5000
-    fit_steps: int = 700
+    fit_steps: int = 600
     group: int = 16  # latents at once
     points: int = 2048  # of a model, a step
 
