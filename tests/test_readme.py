@@ -130,5 +130,6 @@ def test_a_prior_of_ones_own(place, monkeypatch):
     runpy.run_path(str(ROOT / words[0]), run_name="__main__")
     (line,) = [c for c in COMMANDS if "prior.path=my_prior" in c]
     words = [w.replace("a chair", "a box") for w in shlex.split(line)[3:]]
-    assert ran("dream3d", [*words, *TINY, f"out={place / 'own'}"], monkeypatch, place) == 0
+    small_run = [*TINY, *TINY_REFINE, *TINY_GRID, f"out={place / 'own'}"]
+    assert ran("dream3d", [*words, *small_run], monkeypatch, place) == 0
     assert (place / "own" / "mesh.glb").is_file()
