@@ -103,3 +103,15 @@ def test_the_painted_view_matters_and_nothing_painted_is_none():
     assert torch.equal(unet(x, t, text, class_labels=camera, painted=torch.zeros_like(x)).sample, base)
     painted = torch.rand(x.shape, generator=torch.Generator().manual_seed(2))
     assert float((unet(x, t, text, class_labels=camera, painted=painted).sample - base).abs().mean()) > 1e-2
+
+
+@torch.no_grad()
+def test_at_high_noise_a_painted_view_has_the_gaussian_answer():
+    unet, (x, _, text) = tiny(), inputs()
+    camera = flatten(turntable(3, 0.2, 3.0, 0.7, 16))
+    painted = torch.rand(x.shape, generator=torch.Generator().manual_seed(2))
+    t = torch.tensor([500.0, 700.0, 900.0])
+    residual = unet(x, t, text, class_labels=camera, painted=painted).sample - gaussian_v(x, t, painted, 0.1)
+    size = residual.flatten(1).abs().mean(1)
+    assert size[0] > 1.2 * size[1] > 0 and size[2] == 0
+    assert float(unet(x, t, text, class_labels=camera).sample[2].abs().max()) > 0  # nothing painted: all of it

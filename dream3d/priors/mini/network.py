@@ -127,6 +127,8 @@ class MiniUNet(ModelMixin, ConfigMixin):
         embedding: width of the conditioning embedding.
         text_width: width of the text encoder's hidden states.
         spread: standard deviation of images around the painted view, in units of [-1, 1] (``gaussian_v``).
+        fade: timesteps between which the residual to a painted view fades from all to nothing: at high noise the
+            Gaussian answer is the better one (figures in the model card). Without a painted view it is always whole.
     """
 
     @register_to_config
@@ -142,6 +144,7 @@ class MiniUNet(ModelMixin, ConfigMixin):
         embedding: int = 512,
         text_width: int = 256,
         spread: float = 0.1,
+        fade: Sequence[float] = (600.0, 800.0),
     ) -> None:
         super().__init__()
         c1, c2, c3 = channels
@@ -230,5 +233,8 @@ class MiniUNet(ModelMixin, ConfigMixin):
         x = F.interpolate(self.grow[0](x), scale_factor=2.0, mode="nearest") + self.join[0](fine)
         x = self.decoder[0](x, emb, text)
         v = F.pixel_shuffle(self.conv_out(F.silu(self.norm_out(x))), patch)
-        v = v + gaussian_v(sample, t, painted, config.spread).to(v.dtype)
+        first, last = config.fade
+        shown = painted.flatten(1).amax(1)[:, None, None, None] > 0
+        part = ((last - t) / (last - first)).clamp(0, 1)[:, None, None, None].to(v.dtype)
+        v = torch.where(shown, part * v, v) + gaussian_v(sample, t, painted, config.spread).to(v.dtype)
         return UNet2DConditionOutput(sample=v) if return_dict else (v,)
