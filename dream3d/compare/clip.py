@@ -1,7 +1,12 @@
-"""A CLIP from disk, for scores of pictures against captions. Nothing is ever downloaded."""
+"""A CLIP from disk, for scores of pictures against captions. Nothing is ever downloaded.
 
+In the transformers format (a folder, or a hub id that is on disk), or of open_clip: ``open_clip:NAME:FILE``.
+"""
+
+import importlib
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
@@ -12,47 +17,107 @@ from transformers import AutoTokenizer, CLIPModel
 from dream3d.errors import UserError
 
 MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
+OPEN_CLIP = "open_clip:"
 
 
 @dataclass(frozen=True)
 class Clip:
-    """A CLIP (arXiv 2103.00020) and its tokenizer."""
+    """A CLIP (arXiv 2103.00020): its name, the side of the pictures that it wants, and its two encoders."""
 
-    model: Any
-    tokenizer: Any
+    name: str
+    size: int
+    encode_images: Callable[[Tensor], Tensor]
+    encode_texts: Callable[[list[str]], Tensor]
 
     @torch.no_grad()
     def images(self, pictures: Float[Tensor, "n h w 3"]) -> Float[Tensor, "n d"]:
         """Embeddings of pictures with values in [0, 1], resized to what the network wants."""
-        size = self.model.config.vision_config.image_size
-        x = F.interpolate(pictures.permute(0, 3, 1, 2), size=(size, size), mode="bicubic", antialias=True)
+        x = F.interpolate(pictures.permute(0, 3, 1, 2), size=(self.size, self.size), mode="bicubic", antialias=True)
         mean, std = (torch.tensor(v)[:, None, None] for v in (MEAN, STD))
-        return tensor(self.model.get_image_features(pixel_values=(x.clamp(0, 1) - mean) / std))
+        return self.encode_images((x.clamp(0, 1) - mean) / std)
 
     @torch.no_grad()
     def texts(self, captions: list[str]) -> Float[Tensor, "n d"]:
         """Embeddings of captions."""
-        limit = self.model.config.text_config.max_position_embeddings
-        tokens = self.tokenizer(captions, padding=True, truncation=True, max_length=limit, return_tensors="pt")
-        return tensor(self.model.get_text_features(input_ids=tokens.input_ids, attention_mask=tokens.attention_mask))
-
-
-def tensor(output: Any) -> Tensor:
-    """The embedding itself, where transformers wraps it."""
-    return output if isinstance(output, Tensor) else output.pooler_output
+        return self.encode_texts(captions)
 
 
 def load(place: str) -> Clip:
-    """The CLIP in a folder, or a hub id that is on disk already.
+    """The CLIP in a folder, of a hub id that is on disk already, or of a file of open_clip.
 
     Raises:
         UserError: there is none.
     """
+    if place.startswith(OPEN_CLIP):
+        return from_open_clip(*named(place))
     try:
         model = CLIPModel.from_pretrained(place, local_files_only=True)
         tokenizer = AutoTokenizer.from_pretrained(place, local_files_only=True)
     except (OSError, ValueError, KeyError) as error:
         raise UserError(
-            f"clip: got '{place}', which is no CLIP on disk; give the folder of one in the transformers format"
+            f"clip: got '{place}', which is no CLIP on disk; give the folder of one in the transformers format, "
+            "or open_clip:NAME:FILE, such as open_clip:ViT-B-32:weights.pt"
         ) from error
-    return Clip(model.eval(), tokenizer)  # pyright: ignore[reportCallIssue, reportAttributeAccessIssue]
+    return from_transformers(Path(place).name, model, tokenizer)
+
+
+def from_transformers(name: str, model: CLIPModel, tokenizer: Callable[..., Tensor]) -> Clip:
+    """The encoders of a CLIP of transformers."""
+    model = model.eval()  # pyright: ignore[reportCallIssue]
+    limit = model.config.text_config.max_position_embeddings
+
+    def texts(captions: list[str]) -> Tensor:
+        tokens = tokenizer(captions, padding=True, truncation=True, max_length=limit, return_tensors="pt")
+        return tensor(model.get_text_features(input_ids=tokens.input_ids, attention_mask=tokens.attention_mask))
+
+    def images(pixels: Tensor) -> Tensor:
+        return tensor(model.get_image_features(pixel_values=pixels))
+
+    return Clip(name, model.config.vision_config.image_size, images, texts)
+
+
+def tensor(output: object) -> Tensor:
+    """The embedding itself, where transformers wraps it."""
+    found = output if isinstance(output, Tensor) else getattr(output, "pooler_output", None)
+    assert isinstance(found, Tensor)
+    return found
+
+
+def named(place: str) -> tuple[str, Path]:
+    """Name and file of ``open_clip:NAME:FILE``. Raises UserError where they are not there."""
+    name, colon, file = place.removeprefix(OPEN_CLIP).partition(":")
+    path = Path(file).expanduser()
+    if not name or not colon or not path.is_file():
+        raise UserError(
+            f"clip: got '{place}', expected open_clip:NAME:FILE with a file of weights that is on disk, "
+            "such as open_clip:ViT-B-32:weights.pt"
+        )
+    return name, path
+
+
+def from_open_clip(name: str, file: Path) -> Clip:
+    """The encoders of a model of open_clip with the weights in a file.
+
+    Raises:
+        UserError: the package is not installed, or the file does not hold these weights.
+    """
+    try:
+        open_clip = importlib.import_module("open_clip")
+    except ImportError as error:
+        raise UserError(
+            "clip: got an open_clip model, but that is not installed; pip install open_clip_torch"
+        ) from error
+    try:
+        model, _, _ = open_clip.create_model_and_transforms(name, pretrained=str(file), device="cpu")
+        tokenizer = open_clip.get_tokenizer(name)
+    except (RuntimeError, OSError, ValueError, KeyError) as error:
+        raise UserError(
+            f"clip: got '{file}', which does not load as {name} of open_clip ({' '.join(str(error).split())[:120]}); "
+            "give the weights of that model"
+        ) from error
+    model.eval()
+    size = model.visual.image_size
+    side = size if isinstance(size, int) else size[0]
+    return Clip(
+        f"{name} ({file.stem})", side, model.encode_image, lambda captions: model.encode_text(tokenizer(captions))
+    )

@@ -8,9 +8,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from dream3d.compare.clip import Clip
-from dream3d.compare.measure import Values
+from dream3d.compare.rewards import Reward
+from dream3d.compare.values import Missing, Values, missing
 from dream3d.metrics.colour_name import colour_match
 from dream3d.metrics.diversity import diversity
+from dream3d.metrics.frechet import frechet, kernel_distance
 from dream3d.metrics.janus import janus, pixel_features, repeats
 from dream3d.metrics.judge import Judge
 from dream3d.metrics.r_precision import cosine_similarity, r_precision, rank
@@ -33,10 +35,10 @@ def judged(views: Image, prompt: str, judge: Judge | str) -> Values:
     """R-precision and mean rank of the prompt's concept among the judge's, over the eight sides."""
     names = ("judge_precision", "judge_rank")
     if isinstance(judge, str):
-        return dict.fromkeys(names, judge)
+        return missing(names, judge)
     concept = concept_of(prompt, judge.concepts)
     if concept is None:
-        return dict.fromkeys(names, "the prompt names no concept of the judge")
+        return missing(names, "the prompt names no concept of the judge")
     logits = judge.logits(Image(views.colour[SIDES], views.alpha[SIDES]))
     true = torch.full((len(logits),), judge.concepts.index(concept))
     return {"judge_precision": r_precision(logits, true), "judge_rank": rank(logits, true).mean().item()}
@@ -70,22 +72,23 @@ def colour_named(views: Image, prompt: str) -> Values:
         words = words.replace(phrase, "")  # the orange of "an orange fruit" is no colour
     said = [word for word in words.split() if word in COLOURS]
     if len(said) != 1:
-        return {"colour_match": "the prompt names no colour" if not said else "the prompt names several"}
+        return missing(["colour_match"], "the prompt names several" if said else "the prompt names no colour")
     palette = torch.tensor(list(COLOURS.values())) / 255
     sides = Image(views.colour[SIDES], views.alpha[SIDES])
     return {"colour_match": colour_match(sides, palette, list(COLOURS).index(said[0]))}
 
 
 def clip_scores(views: Image, prompt: str, captions: Sequence[str], clip: Clip | None) -> Values:
-    """CLIP score (100 cosine) and R-precision of the prompt among the captions, over the eight sides."""
+    """CLIP score (``100 max(cos, 0)``, arXiv 2104.08718 on torchmetrics' scale) and R-precision of the prompt among
+    the captions, over the eight sides."""
     names = ("clip_score", "clip_precision")
     if clip is None:
-        return dict.fromkeys(names, "no CLIP was given (clip=folder); none is downloaded")
+        return missing(names, "no CLIP was given (clip=folder); none is downloaded")
     similarity = cosine_similarity(clip.images(over_grey(views)[SIDES]), clip.texts(list(captions)))
     own = captions.index(prompt)
-    found: Values = {"clip_score": 100 * similarity[:, own].mean().item()}
+    found: Values = {"clip_score": 100 * similarity[:, own].clamp(min=0).mean().item()}
     if len(captions) < 2:
-        return {**found, "clip_precision": "one prompt alone has no distractors"}
+        return {**found, "clip_precision": Missing("one prompt alone has no distractors")}
     true = torch.full((len(similarity),), own)
     return {**found, "clip_precision": r_precision(similarity, true)}
 
@@ -97,9 +100,45 @@ def janus_score(views: Image) -> Values:
     return {"janus": janus(found, torch.zeros_like(found))}
 
 
-def seed_diversity(views: Mapping[int, Image]) -> float | str:
-    """Root mean square difference of pixels (eight sides, 16 x 16), mean over all pairs of seeds."""
+def rewarded(views: Image, prompt: str, rewards: Mapping[str, Reward | None]) -> Values:
+    """Learned preference over the eight sides on grey: of each reward by its setting's name."""
+    pictures = over_grey(views)[SIDES]
+    return {
+        name: Missing(f"no weights were given ({name}=); none are downloaded")
+        if reward is None
+        else reward.score(pictures, prompt)
+        for name, reward in rewards.items()
+    }
+
+
+def seed_diversity(views: Mapping[int, Image], clip: Clip | None = None) -> Values:
+    """Mean over all pairs of seeds, eight sides: root mean square difference of pixels (16 x 16), and that of CLIP's
+    embeddings of unit length (0 to 2)."""
+    names = ("diversity", "clip_diversity")
     if len(views) < 2:
-        return "one seed alone"
+        return missing(names, "one seed alone")
     features = torch.stack([pixel_features(over_grey(v)[SIDES], 16).flatten() for v in views.values()])
-    return diversity(features / features.shape[1] ** 0.5)
+    found: Values = {"diversity": diversity(features / features.shape[1] ** 0.5)}
+    if clip is None:
+        return found | missing(["clip_diversity"], "no CLIP was given (clip=folder); none is downloaded")
+    embedded = [torch.nn.functional.normalize(clip.images(over_grey(v)[SIDES]), dim=1) for v in views.values()]
+    flat = torch.stack([e.flatten() / len(e) ** 0.5 for e in embedded])
+    return {**found, "clip_diversity": diversity(flat)}
+
+
+def distances(renders: Sequence[Image], pictures: Image | None, judge: Judge | str, clip: Clip | None) -> Values:
+    """Of all renders of a variant (eight sides each) to given pictures: Frechet and kernel distance of the judge's
+    features, Frechet distance of CLIP's."""
+    names = ("judge_fid", "judge_kid", "clip_fid")
+    if pictures is None:
+        return missing(names, "no pictures were given to compare with (pictures=folder)")
+    sides = Image(*(torch.cat([getattr(r, part)[SIDES] for r in renders]) for part in ("colour", "alpha")))
+    found = missing(names, "no CLIP was given (clip=folder); none is downloaded")
+    if isinstance(judge, str):
+        found |= missing(names[:2], judge)
+    else:
+        ours, theirs = judge.features(sides), judge.features(pictures)
+        found |= {"judge_fid": frechet(ours, theirs), "judge_kid": kernel_distance(ours, theirs)}
+    if clip is not None:
+        found["clip_fid"] = frechet(*(clip.images(over_grey(image)) for image in (sides, pictures)))
+    return found

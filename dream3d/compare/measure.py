@@ -1,7 +1,6 @@
-"""What is measured of one finished run. A value is a number, or the reason why there is none."""
+"""What is measured of one finished run."""
 
 import json
-import math
 import statistics
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from omegaconf import OmegaConf
 from dream3d.compare.gradient import gradient_moments
 from dream3d.compare.grid import Cell
 from dream3d.compare.settings import Settings
+from dream3d.compare.values import Missing, Values, finite, missing
 from dream3d.compare.views import exported, mesh_file, round_views, write_views
 from dream3d.errors import UserError
 from dream3d.geometry.surface_sampling import surface_points
@@ -29,7 +29,6 @@ from dream3d.run.directory import slug
 from dream3d.seeding import generator
 from dream3d.types import Mesh
 
-Values = dict[str, float | str]
 POINTS, NEAR, GRID = 20_000, 0.05, 64
 
 
@@ -43,8 +42,7 @@ def measure(cell: Cell, settings: Settings, prior_of: PriorOf) -> Values:
         **field_values(cell, settings, prior_of),
         **particles(cell),
     }
-    odd = {k: f"got {v}" for k, v in found.items() if isinstance(v, float) and not math.isfinite(v)}
-    return {**found, **odd}
+    return finite(found)
 
 
 def read(file: Path) -> str:
@@ -59,10 +57,9 @@ def spent(cell: Cell, begun: int) -> Values:
     stages = facts.get("stages", {})
     peak = facts.get("peak_gpu_memory") or facts.get("peak_memory")
     steps = cell.settings["steps"]
-    found: Values = {"peak_memory": peak if peak is not None else "not in the run's run.json"}
+    found: Values = {"peak_memory": peak if peak is not None else Missing("not in the run's run.json")}
     if "coarse" not in stages or steps <= begun:
-        reason = "the run's run.json has no time of its steps"
-        return {**found, "seconds_per_step": reason, "seconds": reason}
+        return found | missing(("seconds_per_step", "seconds"), "the run's run.json has no time of its steps")
     each = stages["coarse"] / (steps - begun)
     return {**found, "seconds_per_step": each, "seconds": sum(stages.values()) + each * begun}
 
@@ -70,7 +67,7 @@ def spent(cell: Cell, begun: int) -> Values:
 def curve(cell: Cell) -> Values:
     """The median gradient norm over the steps (before clipping)."""
     norms = [row["grad_norm"] for row in log(cell) if row.get("grad_norm") is not None]
-    return {"grad_norm": statistics.median(norms) if norms else "no metrics.jsonl"}
+    return {"grad_norm": statistics.median(norms) if norms else Missing("no metrics.jsonl")}
 
 
 def log(cell: Cell) -> list[dict[str, Any]]:
@@ -82,7 +79,7 @@ def shape(cell: Cell, settings: Settings) -> Values:
     """Of the exported mesh: its pictures, faces, whether it is watertight, and how near a reference it is."""
     file = mesh_file(cell.folder)
     if file is None:
-        return dict.fromkeys(("faces", "watertight", "chamfer", "f_score", "iou"), "the run has no mesh file")
+        return missing(("faces", "watertight", "chamfer", "f_score", "iou"), "the run has no mesh file")
     mesh = exported(file)
     write_views(round_views(mesh, settings.picture), cell.measures / "views.png")
     report = inspect(mesh)
@@ -104,7 +101,7 @@ def reference_of(prompt: str, place: str | None) -> Path | str:
 def geometry(mesh: Mesh, reference: Path | str) -> Values:
     """Chamfer-L1, F-score at 0.05 and volume IoU, both fitted into the unit ball."""
     if isinstance(reference, str):
-        return dict.fromkeys(("chamfer", "f_score", "iou"), reference)
+        return missing(("chamfer", "f_score", "iou"), reference)
     other = load_mesh(reference)
     a, b = (surface_points(m, POINTS, generator(0, 0, "reference")) for m in (mesh, other))
     iou = volume_iou(mesh_occupancy(mesh, GRID), mesh_occupancy(other, GRID))
@@ -126,12 +123,12 @@ def field_values(cell: Cell, settings: Settings, prior_of: PriorOf) -> Values:
         }
         pairs = gradient_moments(setup, cell.settings["steps"] - 1, settings.noise_at, settings.noise_samples)
     except (UserError, ValueError) as error:
-        return dict.fromkeys(names, " ".join(str(error).split()))
+        return missing(names, " ".join(str(error).split()))
     if pairs:
         found["gradient_variance"] = sum(variance for _, variance in pairs) / len(pairs)
     for u, (signal, variance) in zip(settings.noise_at, pairs, strict=True):
-        still = "the gradient does not depend on the noise"
-        found[snr_name(u)] = signal / variance if variance > 1e-12 * (signal + 1e-30) else still
+        still = variance <= 1e-12 * (signal + 1e-30)
+        found[snr_name(u)] = Missing("the gradient does not depend on the noise") if still else signal / variance
     return found
 
 
@@ -145,7 +142,7 @@ def particles(cell: Cell) -> Values:
     folders = [cell.folder, *sorted(cell.folder.glob("particle-*"))]
     files = [file for folder in folders if (file := mesh_file(folder)) is not None]
     if len(files) < 2:
-        return {"particle_diversity": "one particle a run"}
+        return missing(["particle_diversity"], "one particle a run")
     grey = torch.full((1, 1, 1, 3), 0.5)
     views = [pixel_features(round_views(exported(f), 32, 8).over(grey), 16).flatten() for f in files]
     return {"particle_diversity": diversity(torch.stack(views) / len(views[0]) ** 0.5)}

@@ -1,19 +1,22 @@
-"""The report, built from what lies in the cells' folders: index.html, report.json, report.csv."""
+"""The report, built from what lies in the cells' folders: index.html, report.json, report.csv (a line a run), and
+the table as table.csv and table.tex."""
 
 import csv
 import io
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from dream3d.compare import clip, judging
+from dream3d.compare import clip, judging, rewards
 from dream3d.compare.grid import Cell
-from dream3d.compare.measure import Values
 from dream3d.compare.page import Findings, page
+from dream3d.compare.pictures import read_pictures
 from dream3d.compare.settings import Settings, groups
 from dream3d.compare.table import Column, Entry, Row, columns, table
+from dream3d.compare.tables import as_csv_table, as_latex
+from dream3d.compare.values import Values, from_json, missing, to_json
 from dream3d.compare.views import read_views
 from dream3d.compare.work import done, failure, write_json
 from dream3d.metrics import judge as judges
@@ -23,47 +26,91 @@ from dream3d.types import Image
 
 
 def write_report(cells: Sequence[Cell], settings: Settings, words: Sequence[str]) -> Path:
-    """Write the three files from what there is. Returns index.html."""
+    """Write the five files from what there is. Returns index.html."""
     folder = Path(settings.out).expanduser()
     folder.mkdir(parents=True, exist_ok=True)
     pictures = {cell: read_views(f) for cell in cells if done(cell) and (f := cell.measures / "views.png").is_file()}
-    rows = gathered(cells, settings, pictures)
-    shown = columns(settings.noise_at)
+    eyes = opened(settings)
+    rows = gathered(cells, eyes, pictures)
+    shown = columns(settings.noise_at, eyes.models())
     entries = table(rows, shown)
     write_json(content(rows, entries, shown, words) | made(cells, settings), folder / "report.json")
-    with replacing(folder / "report.csv") as partial:
-        partial.write_text(as_csv(rows, shown), encoding="utf-8")
-    with replacing(folder / "index.html") as partial:
-        found = Findings(cells, rows, pictures, entries, shown, words)
-        partial.write_text(page(found), encoding="utf-8")
+    texts = {
+        "report.csv": as_csv(rows, shown),
+        "table.csv": as_csv_table(entries, shown),
+        "table.tex": as_latex(entries, shown),
+        "index.html": page(Findings(cells, rows, pictures, entries, shown, words)),
+    }
+    for name, text in texts.items():
+        with replacing(folder / name) as partial:
+            partial.write_text(text, encoding="utf-8")
     return folder / "index.html"
 
 
-def gathered(cells: Sequence[Cell], settings: Settings, pictures: dict[Cell, Image]) -> list[Row]:
+@dataclass(frozen=True)
+class Eyes:
+    """All that looks at pictures: the judge (or why there is none), and what the user has given."""
+
+    judge: Judge | str
+    clip: clip.Clip | None
+    rewards: dict[str, rewards.Reward | None]
+    pictures: Image | None
+
+    def models(self) -> dict[str, str]:
+        """How columns start -> the name of the model behind them."""
+        named = {"clip": self.clip, **self.rewards}
+        return {start: model.name for start, model in named.items() if model is not None}
+
+
+def opened(settings: Settings) -> Eyes:
+    """Load what the settings name. Raises UserError where it is not there."""
+    return Eyes(
+        the_judge(),
+        None if settings.clip is None else clip.load(settings.clip),
+        {
+            "image_reward": None if settings.image_reward is None else rewards.image_reward(settings.image_reward),
+            "hps": None if settings.hps is None else rewards.hps(settings.hps),
+        },
+        None if settings.pictures is None else read_pictures(settings.pictures, settings.picture),
+    )
+
+
+def gathered(cells: Sequence[Cell], eyes: Eyes, pictures: dict[Cell, Image]) -> list[Row]:
     """A row a cell: what its measures.json says, and what its pictures say."""
-    judge, captions = the_judge(), list(dict.fromkeys(cell.prompt for cell in cells))
-    eyes = None if settings.clip is None else clip.load(settings.clip)
+    captions = list(dict.fromkeys(cell.prompt for cell in cells))
     rows = []
     for cell in cells:
         failed = failure(cell) or (None if done(cell) else "not finished")
         values: Values = {}
         if failed is None:
-            values = json.loads((cell.measures / "measures.json").read_text(encoding="utf-8"))
+            values = from_json(json.loads((cell.measures / "measures.json").read_text(encoding="utf-8")))
         if cell in pictures:
             seen = pictures[cell]
-            values |= judging.judged(seen, cell.prompt, judge) | judging.janus_score(seen)
+            values |= judging.judged(seen, cell.prompt, eyes.judge) | judging.janus_score(seen)
             values |= judging.colour_named(seen, cell.prompt)
-            values |= judging.clip_scores(seen, cell.prompt, captions, eyes)
-            values |= {"diversity": diversity_of(cell, pictures)}
+            values |= judging.clip_scores(seen, cell.prompt, captions, eyes.clip)
+            values |= judging.rewarded(seen, cell.prompt, eyes.rewards)
+            values |= of_seeds(cell, pictures, eyes) | of_variant(cell, pictures, eyes)
         rows.append(Row(cell.variant, cell.prompt, cell.seed, values, failed))
     return rows
 
 
-def diversity_of(cell: Cell, pictures: dict[Cell, Image]) -> float | str:
-    """Of all seeds of the cell's variant and prompt; it stands in the row of the first of them."""
+def of_seeds(cell: Cell, pictures: dict[Cell, Image], eyes: Eyes) -> Values:
+    """Diversity of all seeds of the cell's variant and prompt; it stands in the row of the first of them."""
     alike = {c.seed: p for c, p in pictures.items() if (c.variant, c.prompt) == (cell.variant, cell.prompt)}
     first = min(alike)
-    return judging.seed_diversity(alike) if cell.seed == first else f"counted with seed {first}"
+    if cell.seed != first:
+        return missing(("diversity", "clip_diversity"), f"counted with seed {first}")
+    return judging.seed_diversity(alike, eyes.clip)
+
+
+def of_variant(cell: Cell, pictures: dict[Cell, Image], eyes: Eyes) -> Values:
+    """Distances of all of the variant's renders to the given pictures; they stand in the row of its first run."""
+    first = next(c for c in pictures if c.variant == cell.variant)
+    if cell != first:
+        return missing(("judge_fid", "judge_kid", "clip_fid"), "counted with the variant's first run")
+    renders = [picture for c, picture in pictures.items() if c.variant == cell.variant]
+    return judging.distances(renders, eyes.pictures, eyes.judge, eyes.clip)
 
 
 def the_judge() -> Judge | str:
@@ -82,7 +129,7 @@ def content(
         "command": ["python", "-m", "dream3d.compare", *words],
         "columns": [asdict(column) for column in shown],
         "table": {v: {name: asdict(entry) for name, entry in row.items()} for v, row in entries.items()},
-        "cells": [asdict(row) for row in rows],
+        "cells": [asdict(row) | {"values": to_json(row.values)} for row in rows],
     }
 
 

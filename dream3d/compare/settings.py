@@ -35,8 +35,18 @@ class Settings:
     time: str = "shared"
     retry: bool = False
     workers: int | None = None
+    shard: str | None = None
+    steal: bool = False
+    estimate_only: bool = False
+    collect: Any = None
     clip: str | None = None
     reference: str | None = None
+    pictures: str | None = None
+    image_reward: str | None = None
+    hps: str | None = None
+    export: Any = None
+    export_views: int = 120
+    export_size: int = 512
     noise_at: list[float] = field(default_factory=list)
     noise_samples: int = 8
     picture: int = 128

@@ -5,7 +5,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from dream3d.compare.measure import Values, snr_name
+from dream3d.compare.measure import snr_name
+from dream3d.compare.values import Missing, Values
 
 
 @dataclass(frozen=True)
@@ -55,8 +56,13 @@ COLUMNS = (
     ),
     Column("judge_rank", "judge rank", "", "low", "mean place of the right concept, 1 is the best"),
     Column("colour_match", "colour match", "", "high", "share of pixels in the colour that the prompt names"),
-    Column("clip_score", "CLIP score", "", "high", "100 x cosine of picture and prompt, 8 sides"),
+    Column("clip_score", "CLIP score", "", "high", "100 max(cosine of picture and prompt, 0), 8 sides"),
     Column("clip_precision", "CLIP R-precision", "", "high", "share of 8 sides nearest to their own prompt"),
+    Column("image_reward", "ImageReward", "", "high", "learned preference (arXiv 2304.05977), 8 sides"),
+    Column("hps", "HPS v2", "", "high", "learned preference (arXiv 2306.09341), 8 sides"),
+    Column("judge_fid", "Frechet distance, judge", "", "low", "of all renders to the given pictures, judge's features"),
+    Column("judge_kid", "kernel distance, judge", "", "low", "the same without bias for few pictures (as KID)"),
+    Column("clip_fid", "Frechet distance, CLIP", "", "low", "of all renders to the given pictures, CLIP's features"),
     Column(
         "janus",
         "Janus score",
@@ -65,6 +71,7 @@ COLUMNS = (
         "0: one front; 1: it repeats round the object (natural symmetry too)",
     ),
     Column("diversity", "diversity over seeds", "", "", "RMS pixel difference between seeds, 8 sides"),
+    Column("clip_diversity", "CLIP diversity over seeds", "", "", "distance of unit embeddings between seeds, 8 sides"),
     Column("particle_diversity", "diversity over particles", "", "", "the same between the particles of a run"),
     Column("chamfer", "Chamfer to reference", "", "low", "half the sum of mean nearest distances, unit ball"),
     Column("f_score", "F-score to reference", "", "high", "at 0.05 of the unit ball's radius"),
@@ -85,12 +92,19 @@ COLUMNS = (
 )
 
 
-def columns(noise_at: Sequence[float]) -> list[Column]:
-    """All columns, with the signal-to-noise ratios at these fractions of T."""
+def columns(noise_at: Sequence[float], models: Mapping[str, str] | None = None) -> list[Column]:
+    """All columns, with the signal-to-noise ratios at these fractions of T, and in the titles of the columns that
+    start so the name of the model behind them (``models``: "clip" -> "clip-vit-large-patch14")."""
     about = "|mean|^2 / variance of the gradient over noise at fixed x"
     ratios = [Column(snr_name(u), f"gradient SNR, t = {u:g} T", "", "", about) for u in noise_at]
     at = [c.name for c in COLUMNS].index("gradient_variance") + 1
-    return [*COLUMNS[:at], *ratios, *COLUMNS[at:]]
+    return [with_model(column, models or {}) for column in (*COLUMNS[:at], *ratios, *COLUMNS[at:])]
+
+
+def with_model(column: Column, models: Mapping[str, str]) -> Column:
+    """The column with the name of its model in the title."""
+    name = next((model for start, model in models.items() if column.name.startswith(start)), None)
+    return column if name is None else replace(column, title=f"{column.title} ({name})")
 
 
 def table(rows: Sequence[Row], columns: Sequence[Column]) -> dict[str, dict[str, Entry]]:
@@ -108,12 +122,17 @@ def entry(rows: Sequence[Row], name: str) -> Entry:
     """One variant's mean over prompts, and the mean and spread of these over seeds."""
     values = [(row.seed, v) for row in rows if isinstance(v := row.values.get(name), float)]
     if not values:
-        reasons = [row.failed or row.values.get(name) or "not measured" for row in rows]
-        return Entry(None, None, 0, str(Counter(map(str, reasons)).most_common(1)[0][0]))
+        reasons = [row.failed or reason_of(row.values.get(name)) for row in rows]
+        return Entry(None, None, 0, Counter(reasons).most_common(1)[0][0])
     seeds = sorted({seed for seed, _ in values})
     means = [statistics.fmean(v for s, v in values if s == seed) for seed in seeds]
     spread = statistics.stdev(means) if len(means) > 1 else None
     return Entry(statistics.fmean(means), spread, len(values), None)
+
+
+def reason_of(value: float | Missing | None) -> str:
+    """Why there is no number."""
+    return value.reason if isinstance(value, Missing) else "not measured"
 
 
 def best(entries: Mapping[str, Entry], better: str) -> str | None:

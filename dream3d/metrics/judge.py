@@ -37,8 +37,12 @@ class JudgeNet(nn.Module):
 
     def forward(self, x: Float[Tensor, "b 4 h w"]) -> tuple[Float[Tensor, "b k"], Float[Tensor, "b 2"]]:
         h = self.body(x)
-        pooled = torch.cat((h.mean(dim=(2, 3)), h.amax(dim=(2, 3))), dim=1)
-        return self.concept(pooled), self.azimuth(h.flatten(1))
+        return self.concept(self.pooled(h)), self.azimuth(h.flatten(1))
+
+    @staticmethod
+    def pooled(h: Float[Tensor, "b c y x"]) -> Float[Tensor, "b f"]:
+        """Mean and maximum of each channel of the body."""
+        return torch.cat((h.mean(dim=(2, 3)), h.amax(dim=(2, 3))), dim=1)
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,11 @@ class Judge:
     def logits(self, image: Image) -> Float[Tensor, "b k"]:
         """One row a picture (any size; premultiplied RGBA), one column a concept."""
         return self.net(prepared(image))[0]
+
+    @torch.no_grad()
+    def features(self, image: Image) -> Float[Tensor, "b f"]:
+        """What the concept is read from, one row a picture: for distances between sets of pictures."""
+        return self.net.pooled(self.net.body(prepared(image)))
 
     @torch.no_grad()
     def azimuth(self, image: Image) -> Float[Tensor, " b"]:

@@ -1,0 +1,45 @@
+"""What is measured of a run: numbers, or why there is none."""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Missing:
+    """In the place of a number that could not be had."""
+
+    reason: str
+
+
+Values = dict[str, float | Missing]
+
+
+def missing(names: Iterable[str], reason: str) -> Values:
+    """All of these for one reason."""
+    return dict.fromkeys(names, Missing(reason))
+
+
+def finite(values: Values) -> Values:
+    """Numbers that are none (NaN, infinite) turn into what is missing."""
+    odd = {k: Missing(f"got {v}") for k, v in values.items() if isinstance(v, float) and not math.isfinite(v)}
+    return {**values, **odd}
+
+
+def to_json(values: Values) -> dict[str, Any]:
+    """Numbers stay; what is missing is ``{"missing": reason}``.
+
+    >>> to_json({"fog": 0.5, "iou": Missing("no mesh")})
+    {'fog': 0.5, 'iou': {'missing': 'no mesh'}}
+    """
+    return {name: {"missing": v.reason} if isinstance(v, Missing) else v for name, v in values.items()}
+
+
+def from_json(values: Mapping[str, Any]) -> Values:
+    """What ``to_json`` wrote. A text, as measurements of version 0.1 had it, is a reason too."""
+    found: Values = {}
+    for name, value in values.items():
+        reason = value.get("missing") if isinstance(value, Mapping) else value if isinstance(value, str) else None
+        found[name] = float(value) if reason is None else Missing(str(reason))
+    return found
