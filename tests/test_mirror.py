@@ -90,6 +90,7 @@ LARGER = {
     "test_security.py": "SECURITY.md",
     "test_flat_memory.py": "memory over many steps and many runs",
     "run/test_faults.py": "signals, kills, full disks, damaged files",
+    "test_teaching_notebook.py": "docs/notebooks/teaching.ipynb",
     "run/test_resume.py": "stopping and continuing a run",
     "compare/test_compare_streams.py": "the same random streams for every loss compared",
     "distill/test_losses.py": "the contract of every loss",
