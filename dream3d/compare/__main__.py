@@ -16,7 +16,7 @@ from rich.console import Console
 
 from dream3d.cli.commands import HELP_FLAGS, written
 from dream3d.cli.errors import reported
-from dream3d.compare.settings import Request, read
+from dream3d.compare.settings import Request, Settings, read
 from dream3d.run import config as configuration
 
 if TYPE_CHECKING:
@@ -42,50 +42,86 @@ def compared(words: Sequence[str], console: Console) -> None:
     from dream3d.compare.grid import cells, existing
 
     settings, root = request.settings, Path(request.settings.out).expanduser()
+    if settings.collect is not None:
+        return collected(settings, console)
     planned = cells(request) if settings.runs is None else existing(settings.runs, root)
-    from dream3d.compare import clip  # torch is imported only once the command is known to be sound
-    from dream3d.compare.launch import check_launcher
-    from dream3d.compare.report import write_report
+    from dream3d.compare.launch import check_launcher  # torch only once the command is known to be sound
+    from dream3d.compare.report import opened
     from dream3d.report.console import say
 
     check_launcher(request.launcher)
-    if settings.clip is not None:
-        clip.load(settings.clip)
+    opened(settings)
     try:
-        carry_out(planned, request, console)
+        carry_out(planned, request, words, console)
     except KeyboardInterrupt:
-        write_report(planned, settings, words)
+        told(planned, settings, words, console)
         say(console, "stopped; the same command goes on from here")
         raise
-    index = write_report(planned, settings, words)
-    say(console, f"report: {index}")
+    if not settings.estimate_only:
+        told(planned, settings, words, console)
+    return None
 
 
-def carry_out(planned: "Sequence[Cell]", request: Request, console: Console) -> None:
+def told(planned: "Sequence[Cell]", settings: Settings, words: Sequence[str], console: Console) -> None:
+    """Report and exports; of a shard, only once nothing is left to the others."""
+    from dream3d.compare.exports import write_exports
+    from dream3d.compare.report import write_report
+    from dream3d.compare.work import done, failure
+    from dream3d.report.console import say
+
+    left = sum(not done(cell) and failure(cell) is None for cell in planned)
+    if settings.shard is not None and left:
+        return say(console, f"{left} runs are left to other shards; the last one writes the report")
+    say(console, f"report: {write_report(planned, settings, words)}")
+    for folder in write_exports(planned, settings):
+        say(console, f"export: {folder}")
+    return None
+
+
+def carry_out(planned: "Sequence[Cell]", request: Request, words: Sequence[str], console: Console) -> None:
     """Say what it will take, then run and measure what is not there yet: here, or in several workers."""
     from dream3d.compare.estimate import foretell
     from dream3d.compare.launch import launch, processes, workers_of
     from dream3d.compare.progress import Progress
-    from dream3d.compare.work import done, failure, ran, work
+    from dream3d.compare.shards import shard_of, turns
+    from dream3d.compare.work import done, failure, forget_failures, ran, work
     from dream3d.report.console import say
     from dream3d.run.shared_prior import Priors
 
     settings, prior_of = request.settings, Priors()
+    if settings.shard is not None:
+        shard = shard_of(settings.shard)
+        mine = turns(planned, shard, settings.steal)
+        return work(mine, settings, prior_of, Progress(console, mine, {}, f"shard {shard[0]}/{shard[1]}: "))
     workers = workers_of(settings, request.launcher)
     left = [c for c in planned if not done(c) and (settings.retry or not failure(c))]
-    expected, problems = foretell([c for c in left if not ran(c)], prior_of, console, workers)
+    expected, problems = foretell([c for c in left if not ran(c)], settings, prior_of, console, workers)
     if problems and len(problems) == len({cell.variant for cell in planned}):
         raise problems[0]  # nothing can begin
+    if settings.estimate_only:
+        return None
     if workers == 1 and not request.launcher:
         return work(planned, settings, prior_of, Progress(console, planned, expected))
     del prior_of  # each worker loads its own
     say(console, f"{len(planned) - len(left)} of {len(planned)} runs were tried before, {len(left)} are left")
+    forget_failures(left)  # so that each is tried again once, not by every worker
+    Path(settings.out).expanduser().mkdir(parents=True, exist_ok=True)
     if left and request.launcher:
-        launch(left, settings, request.launcher, expected)
-    elif left and (died := processes(left, settings, expected)):
+        launch(words, settings, request.launcher)
+    elif left and (died := processes(words, settings)):
         numbers = ", ".join(map(str, died))
         say(console, f"warning: worker {numbers} died; the same command goes on where it was")
     return None
+
+
+def collected(settings: Settings, console: Console) -> None:
+    """One table of all runs in some folders."""
+    from dream3d.compare.collect import collect
+    from dream3d.report.console import say
+
+    given = settings.collect if isinstance(settings.collect, list) else [settings.collect]
+    file, count = collect([str(place) for place in given], Path(settings.out).expanduser())
+    say(console, f"{count} runs: {file}")
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -61,9 +62,9 @@ def load(place: str) -> Clip:
     return from_transformers(Path(place).name, model, tokenizer)
 
 
-def from_transformers(name: str, model: CLIPModel, tokenizer: Callable[..., Tensor]) -> Clip:
+def from_transformers(name: str, model: Any, tokenizer: Any) -> Clip:
     """The encoders of a CLIP of transformers."""
-    model = model.eval()  # pyright: ignore[reportCallIssue]
+    model.eval()
     limit = model.config.text_config.max_position_embeddings
 
     def texts(captions: list[str]) -> Tensor:

@@ -1,13 +1,18 @@
-"""What a comparison will take, from two steps of each variant, before it starts."""
+"""What a comparison will take, from a few steps of each variant and one run cut short, before it starts."""
 
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 
 import torch
 from omegaconf import OmegaConf
 from rich.console import Console
 
 from dream3d.compare.grid import Cell
+from dream3d.compare.settings import Settings
+from dream3d.compare.work import attempt
 from dream3d.errors import UserError
 from dream3d.optimize import optimize
 from dream3d.report.console import say
@@ -15,12 +20,16 @@ from dream3d.report.manifest import cores, peak_memory
 from dream3d.run.build import PriorOf, build
 from dream3d.run.construction_errors import constructing
 
-STEPS = 3
-"""The first warms up and is not counted."""
+SAMPLED = (0.125, 0.375, 0.625, 0.875)
+"""Of the run, where steps are timed: inversions take longer at high noise, so the first steps tell too much."""
+SHORT = 2
+"""Steps of the run that is cut short, to time what comes after the steps: mesh, pictures, measuring."""
+MANY = 4
+"""Runs a variant from which on that is worth its time."""
 
 
 def seconds_per_step(cell: Cell, prior_of: PriorOf, workers: int) -> float:
-    """Mean of the steps after the first, on a worker's part of the cores.
+    """Mean of steps spread over the run, after one to warm up, on a worker's part of the cores.
 
     Raises:
         UserError: the run cannot begin.
@@ -31,44 +40,61 @@ def seconds_per_step(cell: Cell, prior_of: PriorOf, workers: int) -> float:
         torch.set_num_threads(threads)
     with constructing():
         setup = build(settings, prior_of)
-        spent, begin = [], time.perf_counter()
-        for _ in optimize(setup, 0, STEPS):
-            if setup.device.type == "cuda":
-                torch.cuda.synchronize(setup.device)
-            spent.append(time.perf_counter() - begin)
+        spent = []
+        for step in (0, *(int(share * settings.steps) for share in SAMPLED)):
             begin = time.perf_counter()
-    return sum(spent[1:]) / (STEPS - 1)
+            for _ in optimize(setup, step, step + 1):
+                if setup.device.type == "cuda":
+                    torch.cuda.synchronize(setup.device)
+            spent.append(time.perf_counter() - begin)
+    return sum(spent[1:]) / len(SAMPLED)
+
+
+def seconds_besides(cell: Cell, settings: Settings, prior_of: PriorOf, each: float) -> float:
+    """Of a run besides its steps: a run of SHORT steps, less these. 0 where it fails."""
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        own = {**cell.settings, "steps": SHORT, "out": folder}
+        begin = time.perf_counter()
+        failed = attempt(replace(cell, folder=place, measures=place, settings=own), settings, prior_of)
+        return 0.0 if failed else max(0.0, time.perf_counter() - begin - SHORT * each)
 
 
 def foretell(
-    cells: Sequence[Cell], prior_of: PriorOf, console: Console, workers: int = 1
+    cells: Sequence[Cell], settings: Settings, prior_of: PriorOf, console: Console, workers: int = 1
 ) -> tuple[dict[str, float], list[UserError]]:
-    """Say time and memory for these cells. Returns the expected seconds of the steps of one cell by variant,
-    and why variants cannot begin, where they cannot.
+    """Say time and memory for these cells. Returns the expected seconds of one cell by variant (of its steps alone
+    where there are few cells), and why variants cannot begin, where they cannot.
     """
     each: dict[str, float] = {}
+    besides: dict[str, float] = {}
     problems: list[UserError] = []
-    for cell in {cell.variant: cell for cell in reversed(cells)}.values():
+    variants = {cell.variant: cell for cell in reversed(cells)}
+    for cell in variants.values():
         try:
             each[cell.variant] = seconds_per_step(cell, prior_of, workers)
         except UserError as error:
             problems.append(error)
-    expected = {c.variant: each[c.variant] * c.settings["steps"] for c in cells if c.variant in each}
+            continue
+        if settings.estimate_only or len(cells) >= MANY * len(variants):
+            besides[cell.variant] = seconds_besides(cell, settings, prior_of, each[cell.variant])
+    expected = {v: seconds * variants[v].settings["steps"] + besides.get(v, 0.0) for v, seconds in each.items()}
     if each:
-        say(console, said(cells, each, expected, workers))
+        say(console, said(cells, each, expected, bool(besides), workers))
     return expected, problems
 
 
-def said(cells: Sequence[Cell], each: Mapping[str, float], expected: Mapping[str, float], workers: int) -> str:
+def said(
+    cells: Sequence[Cell], each: Mapping[str, float], expected: Mapping[str, float], whole: bool, workers: int
+) -> str:
     """The estimate in one line."""
-    total = sum(expected.get(cell.variant, 0.0) for cell in cells) / workers
+    minutes = sum(expected.get(cell.variant, 0.0) for cell in cells) / workers / 60
+    total = f"{minutes / 60:.1f} h" if minutes > 120 else f"{minutes:.1f} min"
+    total += " in all" if whole else " of steps, meshes and pictures on top"
     rates = ", ".join(f"{variant} {seconds:.2g} s" for variant, seconds in sorted(each.items()))
     peak = peak_memory()
     if torch.cuda.is_available():
         peak = max(peak or 0.0, torch.cuda.max_memory_allocated() / 2**20)
     memory = f"; memory at least {peak / 1024:.1f} GiB{' each' if workers > 1 else ''}" if peak else ""
     shared = f" shared by {workers} workers" if workers > 1 else ""
-    return (
-        f"estimate: {len(cells)} runs{shared}, {total / 60:.1f} min of steps (a step: {rates}), "
-        f"meshes and pictures on top{memory}"
-    )
+    return f"estimate: {len(cells)} runs{shared}, {total} (a step: {rates}){memory}"

@@ -23,7 +23,7 @@ from dream3d.render.reference import Reference
 from dream3d.report.files import replacing
 from dream3d.report.pictures import to_bytes
 from dream3d.run.directory import slug
-from dream3d.run.stages import DISTANCE, ELEVATION, FOV_Y
+from dream3d.run.previews import DISTANCE, ELEVATION, FOV_Y
 from dream3d.types import Camera, Mesh
 
 T3BENCH_GROUPS = {"object with surroundings": "surr", "several objects": "multi"}

@@ -1,25 +1,26 @@
-"""Cells in several processes: our own on one machine, or Hydra's launchers (joblib, Slurm by submitit, Ray).
+"""A comparison in several processes: our own on one machine, or Hydra's launchers (joblib, Slurm by submitit, Ray).
 
-Each is a worker: it takes its share of a plan on disk, and loads the prior once for all of it.
+Each runs the same command with a shard of its own, and takes from the others' what they have not begun
+(``claims.py``); the prior is loaded once in each.
 """
 
 import importlib.util
 import json
 import os
+import pkgutil
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import hydra
 from hydra.core.config_store import ConfigStore
 from omegaconf import DictConfig
+from rich.console import Console
 
-from dream3d.compare.grid import Cell
-from dream3d.compare.settings import Settings
-from dream3d.compare.worker import as_json, share, work_on_share
+from dream3d.compare.settings import LAUNCHER, Settings
 from dream3d.errors import UserError
 from dream3d.report.manifest import cores
 
@@ -35,11 +36,10 @@ QUIET = {"hydra.output_subdir": "null", "hydra/job_logging": "none", "hydra/hydr
 
 @dataclass
 class Job:
-    """What a job is told: the plan's file and which of how many workers it is."""
+    """What a job is told: the file of the command, and its shard."""
 
-    plan: str = ""
-    worker: int = 0
-    workers: int = 1
+    command: str = ""
+    shard: str = "0/1"
 
 
 ConfigStore.instance().store(name="compare_job", node=Job)
@@ -65,26 +65,24 @@ def installed(plugin: str) -> bool:
         return False
 
 
-def write_plan(
-    cells: Sequence[Cell], settings: Settings, expected: Mapping[str, float], workers: int
-) -> tuple[Path, int]:
-    """Write what there is to do into the report's folder. Returns its path and how many workers have some."""
+def own_words(words: Sequence[str], settings: Settings) -> list[str]:
+    """The command of one of several workers, without its shard."""
+    kept = [word for word in words if not word.startswith(LAUNCHER)]
+    out = Path(settings.out).expanduser().resolve()
+    return [*kept, f"out={json.dumps(str(out))}", "workers=1", "steal=true", "retry=false"]
+
+
+def launch(words: Sequence[str], settings: Settings, launcher: Sequence[str]) -> None:
+    """Run the command in ``workers_of(settings, launcher)`` jobs of Hydra's launcher and wait for them."""
+    check_launcher(launcher)
     folder = Path(settings.out).expanduser().resolve()
-    folder.mkdir(parents=True, exist_ok=True)
-    plan = folder / "plan.json"
-    plan.write_text(as_json(cells, settings, expected), encoding="utf-8")
-    return plan, sum(bool(share(cells, i, workers)) for i in range(workers))
-
-
-def launch(cells: Sequence[Cell], settings: Settings, words: Sequence[str], expected: Mapping[str, float]) -> None:
-    """Run the cells in ``workers_of(settings, words)`` jobs of Hydra's launcher and wait for them."""
-    check_launcher(words)
-    plan, workers = write_plan(cells, settings, expected, workers_of(settings, words))
-    numbers = ",".join(map(str, range(workers)))
-    own = {"plan": json.dumps(str(plan)), "workers": workers, "worker": numbers, **QUIET}
-    own["hydra.sweep.dir"] = json.dumps(str(plan.parent / "jobs"))
+    file, workers = folder / "command.json", workers_of(settings, launcher)
+    file.write_text(json.dumps(own_words(words, settings)), encoding="utf-8")
+    shards = ",".join(f"{i}/{workers}" for i in range(workers))
+    own = {"command": json.dumps(str(file)), "shard": shards, **QUIET}
+    own["hydra.sweep.dir"] = json.dumps(str(folder / "jobs"))
     before = sys.argv
-    sys.argv = [before[0], "-m", *words, *(f"{key}={value}" for key, value in own.items())]
+    sys.argv = [before[0], "-m", *launcher, *(f"{key}={value}" for key, value in own.items())]
     try:
         hydra.main(config_path=None, config_name="compare_job", version_base="1.3")(job)()
     finally:
@@ -92,22 +90,24 @@ def launch(cells: Sequence[Cell], settings: Settings, words: Sequence[str], expe
 
 
 def job(told: DictConfig) -> None:
-    """One worker's share of the plan."""
-    work_on_share(Path(told.plan), told.worker, told.workers)
+    """One worker's share of the command."""
+    compared = pkgutil.resolve_name("dream3d.compare.__main__:compared")  # which knows this file
+    words = json.loads(Path(told.command).read_text(encoding="utf-8"))
+    compared([*words, f"shard={told.shard}"], Console())
 
 
-def processes(cells: Sequence[Cell], settings: Settings, expected: Mapping[str, float]) -> list[int]:
-    """Run the cells in ``settings.workers`` processes on this machine. Returns those (1, 2, ...) that died.
+def processes(words: Sequence[str], settings: Settings) -> list[int]:
+    """Run the command in ``settings.workers`` processes on this machine. Returns those (1, 2, ...) that died.
 
     Each gets an equal part of the cores, unless OMP_NUM_THREADS says otherwise.
 
     Raises:
         KeyboardInterrupt: after all have saved what they were at.
     """
-    plan, workers = write_plan(cells, settings, expected, settings.workers or 1)
+    workers = settings.workers or 1
     place = {"OMP_NUM_THREADS": str(max(1, cores() // workers)), **os.environ}
-    begin = [sys.executable, "-m", "dream3d.compare.worker", str(plan)]
-    started = [subprocess.Popen([*begin, str(i), str(workers)], env=place) for i in range(workers)]
+    begin = [sys.executable, "-m", "dream3d.compare", *own_words(words, settings)]
+    started = [subprocess.Popen([*begin, f"shard={i}/{workers}"], env=place) for i in range(workers)]
     try:
         codes = [process.wait() for process in started]
     except BaseException:
@@ -118,6 +118,6 @@ def processes(cells: Sequence[Cell], settings: Settings, expected: Mapping[str, 
     return [i + 1 for i, code in enumerate(codes) if code != 0]
 
 
-def workers_of(settings: Settings, words: Sequence[str]) -> int:
+def workers_of(settings: Settings, launcher: Sequence[str]) -> int:
     """How many share the cells: as said; else two jobs of a launcher, or this process alone."""
-    return settings.workers or (2 if words else 1)
+    return settings.workers or (2 if launcher else 1)

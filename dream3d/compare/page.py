@@ -11,12 +11,14 @@ from pathlib import Path
 
 from PIL import Image as Pillow
 
+from dream3d.compare.collect import differing, flat
 from dream3d.compare.curves import COLOURS, binned, chart
 from dream3d.compare.figures import number
 from dream3d.compare.galleries import by_prompt, sheets, turntables
-from dream3d.compare.grid import Cell
+from dream3d.compare.grid import PLACE, Cell
 from dream3d.compare.measure import log
 from dream3d.compare.table import Column, Entry, Row
+from dream3d.compare.values import Missing
 from dream3d.compare.views import VIEWS
 from dream3d.report.pictures import contact_sheet
 from dream3d.types import Image
@@ -55,6 +57,7 @@ def page(found: Findings) -> str:
         "turntables": turntables(cells, rows, pictures),
         "sheets": sheets(cells, rows, pictures),
         "cells": cells_html(rows, found.columns),
+        "settings": settings_html(cells),
     }
     template = TEMPLATE.read_text(encoding="utf-8")
     # One pass, so that a prompt which looks like a placeholder stays a prompt.
@@ -119,17 +122,41 @@ def entry_html(entry: Entry) -> str:
 
 def cells_html(rows: Sequence[Row], shown: Sequence[Column]) -> str:
     """All numbers of all runs."""
-    head = "".join(f"<th>{c.title}</th>" for c in shown)
-    lines = [f"<tr><th>variant</th><th>prompt</th><th>seed</th>{head}</tr>"]
+    titles = ("variant", "prompt", "seed", *(c.title for c in shown))
+    head = "".join(f"<th><button type='button'>{html.escape(title)}</button></th>" for title in titles)
+    lines = []
     for row in rows:
         start = f"<td>{html.escape(row.variant)}</td><td>{html.escape(row.prompt)}</td><td>{row.seed}</td>"
         if row.failed:
             rest = f"<td class='failed' colspan='{len(shown)}'>failed: {html.escape(row.failed)}</td>"
         else:
             values = (row.values.get(c.name) for c in shown)
-            rest = "".join(f"<td>{number(v) if isinstance(v, float) else '&ndash;'}</td>" for v in values)
+            rest = "".join(cell_html(value) for value in values)
         lines.append(f"<tr>{start}{rest}</tr>")
-    return f"<table class='all'>{''.join(lines)}</table>"
+    return f"<table class='all'><thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
+
+
+def cell_html(value: float | Missing | None) -> str:
+    """A number, in full for sorting; or a dash that says why there is none."""
+    if isinstance(value, float):
+        return f"<td data-value='{value!r}'>{number(value)}</td>"
+    reason = html.escape(value.reason if value else "not measured", quote=True)
+    return f"<td title='{reason}'>&ndash;</td>"
+
+
+def settings_html(cells: Sequence[Cell]) -> str:
+    """The settings in which the variants differ: a line a setting, a column a variant."""
+    trees = {cell.variant: flat(cell.settings) for cell in reversed(cells)}
+    variants = list(dict.fromkeys(cell.variant for cell in cells))
+    keys = [key for key in differing([trees[v] for v in variants]) if key not in PLACE]
+    if not keys:
+        return "<p>The variants have the same settings.</p>"
+    head = "".join(f"<th>{html.escape(v)}</th>" for v in variants)
+    lines = [f"<tr><th></th>{head}</tr>"]
+    for key in keys:
+        values = "".join(f"<td>{html.escape(str(trees[v].get(key, '')))}</td>" for v in variants)
+        lines.append(f"<tr><th>{html.escape(key)}</th>{values}</tr>")
+    return f"<table class='numbers'>{''.join(lines)}</table>"
 
 
 def legend(variants: Sequence[str]) -> str:

@@ -27,10 +27,10 @@ class Progress:
         known = list(self.expected.values()) or [1.0]
         return self.expected.get(cell.variant, sum(known) / len(known))
 
-    def skip(self, cell: Cell, failed: str | None) -> None:
-        """A cell that was finished, or failed, before."""
+    def skip(self, cell: Cell, failed: str | None, otherwise: str = "there already") -> None:
+        """A cell that was finished, or failed, before, or is left to another worker."""
         self.count, self.left = self.count + 1, max(0.0, self.left - self._share(cell))
-        how = f"failed before ({failed}); retry=true tries again" if failed else "there already"
+        how = f"failed before ({failed}); retry=true tries again" if failed else otherwise
         say(self.console, f"{self.name}[{self.count}/{self.total}] {cell.label}: {how}")
 
     def finish(self, cell: Cell, seconds: float, failed: str | None) -> None:

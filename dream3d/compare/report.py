@@ -9,10 +9,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from dream3d.compare import clip, judging, rewards
+from dream3d.compare import clip as clips
+from dream3d.compare import judging
+from dream3d.compare.clip import Clip
 from dream3d.compare.grid import Cell
 from dream3d.compare.page import Findings, page
 from dream3d.compare.pictures import read_pictures
+from dream3d.compare.rewards import Reward, hps, image_reward
 from dream3d.compare.settings import Settings, groups
 from dream3d.compare.table import Column, Entry, Row, columns, table
 from dream3d.compare.tables import as_csv_table, as_latex
@@ -52,8 +55,8 @@ class Eyes:
     """All that looks at pictures: the judge (or why there is none), and what the user has given."""
 
     judge: Judge | str
-    clip: clip.Clip | None
-    rewards: dict[str, rewards.Reward | None]
+    clip: Clip | None
+    rewards: dict[str, Reward | None]
     pictures: Image | None
 
     def models(self) -> dict[str, str]:
@@ -66,10 +69,10 @@ def opened(settings: Settings) -> Eyes:
     """Load what the settings name. Raises UserError where it is not there."""
     return Eyes(
         the_judge(),
-        None if settings.clip is None else clip.load(settings.clip),
+        None if settings.clip is None else clips.load(settings.clip),
         {
-            "image_reward": None if settings.image_reward is None else rewards.image_reward(settings.image_reward),
-            "hps": None if settings.hps is None else rewards.hps(settings.hps),
+            "image_reward": None if settings.image_reward is None else image_reward(settings.image_reward),
+            "hps": None if settings.hps is None else hps(settings.hps),
         },
         None if settings.pictures is None else read_pictures(settings.pictures, settings.picture),
     )

@@ -40,6 +40,8 @@ def from_json(values: Mapping[str, Any]) -> Values:
     """What ``to_json`` wrote. A text, as measurements of version 0.1 had it, is a reason too."""
     found: Values = {}
     for name, value in values.items():
-        reason = value.get("missing") if isinstance(value, Mapping) else value if isinstance(value, str) else None
-        found[name] = float(value) if reason is None else Missing(str(reason))
+        if isinstance(value, Mapping):
+            found[name] = Missing(str(value.get("missing", "not measured")))
+        else:
+            found[name] = Missing(value) if isinstance(value, str) else float(value)
     return found

@@ -10,10 +10,12 @@ from pathlib import Path
 from omegaconf import OmegaConf
 from rich.console import Console
 
+from dream3d.compare.claims import claimed
 from dream3d.compare.grid import PLACE, Cell, resolved
 from dream3d.compare.measure import measure
 from dream3d.compare.progress import Progress
 from dream3d.compare.settings import Settings
+from dream3d.compare.values import to_json
 from dream3d.compare.views import mesh_file
 from dream3d.errors import UserError
 from dream3d.report.files import replacing
@@ -23,18 +25,30 @@ from dream3d.run.saved import saved_settings
 
 
 def work(cells: Sequence[Cell], settings: Settings, prior_of: PriorOf, progress: Progress) -> None:
-    """Run and measure each cell that is not finished.
+    """Run and measure each cell that is not finished and that no other worker is at.
 
     Raises:
         KeyboardInterrupt: the cell under way was saved; the same command goes on there.
     """
     for cell in by_prior(cells):
-        if done(cell) or (failure(cell) and not settings.retry):
+        if settled(cell, settings):
             progress.skip(cell, failure(cell))
             continue
-        begin = time.monotonic()
-        reason = attempt(cell, settings, prior_of)
-        progress.finish(cell, time.monotonic() - begin, reason)
+        with claimed(cell.measures) as mine:
+            if not mine:
+                progress.skip(cell, None, "another worker has it")
+                continue
+            if settled(cell, settings):  # by another worker, since we looked
+                progress.skip(cell, failure(cell))
+                continue
+            begin = time.monotonic()
+            reason = attempt(cell, settings, prior_of)
+            progress.finish(cell, time.monotonic() - begin, reason)
+
+
+def settled(cell: Cell, settings: Settings) -> bool:
+    """Is there nothing to do: finished, or failed and not to be tried again?"""
+    return done(cell) or (failure(cell) is not None and not settings.retry)
 
 
 def by_prior(cells: Sequence[Cell]) -> list[Cell]:
@@ -51,7 +65,7 @@ def attempt(cell: Cell, settings: Settings, prior_of: PriorOf) -> str | None:
     try:
         if not ran(cell):
             carry_out(cell, prior_of)
-        write_json(measure(cell, settings, prior_of), cell.measures / "measures.json")
+        write_json(to_json(measure(cell, settings, prior_of)), cell.measures / "measures.json")
     except Exception as error:  # one run's failure, whatever it is, must not end the others
         known = isinstance(error, UserError)
         reason = " ".join((str(error) if known else f"{type(error).__name__}: {error}").split())
@@ -113,6 +127,12 @@ def failure(cell: Cell) -> str | None:
     """Why the cell failed, None where it did not."""
     file = cell.measures / "failed.json"
     return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else None
+
+
+def forget_failures(cells: Sequence[Cell]) -> None:
+    """Let these be tried again."""
+    for cell in cells:
+        (cell.measures / "failed.json").unlink(missing_ok=True)
 
 
 def write_json(content: object, path: Path) -> None:

@@ -17,6 +17,7 @@ from dream3d.compare.judging import (
 from dream3d.compare.rewards import Reward
 from dream3d.compare.values import Missing
 from dream3d.errors import UserError
+from dream3d.metrics import judge as judges
 from dream3d.metrics.judge import Judge, JudgeNet
 from dream3d.types import Image
 
@@ -144,7 +145,7 @@ def test_clip_diversity_is_the_distance_on_the_unit_sphere():
 def test_distances_to_a_folder_of_pictures():
     """All renders of a variant at once; equal sets are at 0, and each distance says what it lacks."""
     red, blue = views([0.9, 0.1, 0.1]), views([0.1, 0.1, 0.9])
-    judge = Judge(JudgeNet(2, (16, 16, 16, 16)).eval(), ["corgi", "car"])
+    judge = judges.load()
     same = distances([red, red], Image(red.colour[:9], red.alpha[:9]), judge, AXES)
     other = distances([red, red], Image(blue.colour[:9], blue.alpha[:9]), judge, AXES)
     for name in ("judge_fid", "judge_kid", "clip_fid"):

@@ -16,7 +16,8 @@ def test_hydras_own_launcher_runs_the_workers(tmp_path, few_pictures, capsys):  
     told = words(ball(tmp_path), tmp_path / "out", "distill=[sds,csd]", "steps=2", "hydra/launcher=basic")
     run(told)
     assert all(done(cell) for cell in cells(read(told)))
-    assert capsys.readouterr().out.count("[1/1]") == 2  # a worker for each
+    said = capsys.readouterr().out
+    assert "shard 0/2: [1/2] sds" in said and "shard 1/2: [1/2] csd" in said
     assert (tmp_path / "out" / "index.html").is_file()
 
 
@@ -37,7 +38,7 @@ def test_own_processes_share_the_cells(tmp_path, capfd):
     assert all(done(cell) for cell in cells(read(told)))
     said = capfd.readouterr().out
     assert "estimate: 2 runs shared by 2 workers" in said and "0 of 2 runs were tried before" in said
-    assert "worker 1: [1/1] sds" in said and "worker 2: [1/1] csd" in said
+    assert "shard 0/2: [1/2] sds" in said and "shard 1/2: [1/2] csd" in said
     run(told)
     assert "2 of 2 runs were tried before, 0 are left" in capfd.readouterr().out
 
@@ -52,6 +53,26 @@ def test_a_worker_that_dies_is_named_and_the_report_is_written(tmp_path, capfd, 
     run(told)
     assert "worker 1, 2 died; the same command goes on" in capfd.readouterr().out
     assert "not finished" in (tmp_path / "out" / "report.json").read_text()
+
+
+def test_shards_without_a_launcher(tmp_path, few_pictures, capsys):  # noqa: F811
+    """Two jobs of a scheduler, one after the other: the last one writes the report."""
+    told = words(ball(tmp_path), tmp_path / "out", "distill=[sds,csd]", "steps=2")
+    run([*told, "shard=0/2"])
+    first, second = cells(read(told))
+    assert done(first) and not done(second)
+    assert "1 runs are left to other shards" in capsys.readouterr().out
+    assert not (tmp_path / "out" / "index.html").exists()
+    run([*told, "shard=1/2"])
+    assert done(second) and (tmp_path / "out" / "index.html").is_file()
+
+
+def test_an_estimate_alone_runs_nothing(tmp_path, few_pictures, capsys):  # noqa: F811
+    told = words(ball(tmp_path), tmp_path / "out", "distill=[sds,csd]", "estimate_only=true")
+    run(told)
+    said = capsys.readouterr().out
+    assert "estimate: 2 runs" in said and "in all (a step: csd" in said
+    assert not any(done(cell) for cell in cells(read(told))) and "report:" not in said
 
 
 def test_a_missing_plugin_is_found_missing():

@@ -56,6 +56,11 @@ def test_the_numbers_of_all_three_files_are_equal(report):
         for name in shown:
             value = cell["values"].get(name)
             assert line[name] == (repr(value) if isinstance(value, float) else "")
+    table = {(e["variant"], e["column"]): e["mean"] for e in csv.DictReader((report / "table.csv").open())}
+    for variant, row in content["table"].items():
+        for name, e in row.items():
+            assert table[variant, name] == ("" if e["mean"] is None else repr(e["mean"]))
+    assert (report / "table.tex").read_text().count(" & ") >= 2 * 10
 
 
 def test_every_column_is_filled_or_says_why(report):
@@ -67,6 +72,13 @@ def test_every_column_is_filled_or_says_why(report):
     assert {"seconds_per_step", "seconds", "peak_memory", "janus", "diversity", "chamfer", "f_score", "iou",
             "grad_norm", "gradient_variance", "saturation", "opacity", "fog", "faces",
             "watertight"} <= filled  # fmt: skip
+
+
+def test_the_page_shows_settings_that_differ_and_only_those(report):
+    page = (report / "index.html").read_text()
+    part = page[page.index("Settings that differ") : page.index("<h2>All runs")]
+    assert "dream3d.distill.sds.sds" in part and "distill.loss.uncond" in part
+    assert "distill.time" not in part and "<th>out</th>" not in part
 
 
 def test_prompts_enter_the_page_as_text(report):
@@ -84,7 +96,20 @@ def test_it_opens_without_complaints_and_plays(report, tmp_path):
       view: getComputedStyle(document.getElementById('turntables')).getPropertyValue('--view'),
       wide: document.documentElement.scrollWidth, turns: document.querySelectorAll('.turn').length,
       sides: document.querySelectorAll('.side').length,
-      lines: document.querySelectorAll('polyline').length})), 900)
+      lines: document.querySelectorAll('polyline').length, sorted: sorted(), shown: shown('csd 1')})), 900);
+    function column(i) { return [...document.querySelectorAll('.all tbody tr')].map(r => r.cells[i].textContent); }
+    function sorted() {  // by seed up, then down, then by the first number of a run
+      const buttons = document.querySelectorAll('.all th button');
+      buttons[2].click(); const up = column(2); buttons[2].click(); const down = column(2);
+      buttons[3].click();
+      const numbers = [...document.querySelectorAll('.all tbody tr')].map(r => +r.cells[3].dataset.value);
+      return [up.join(''), down.join(''), numbers.every((n, i) => !i || numbers[i - 1] <= n)];
+    }
+    function shown(text) {
+      const filter = document.getElementById('filter');
+      filter.value = text; filter.dispatchEvent(new Event('input'));
+      return [...document.querySelectorAll('.all tbody tr')].filter(r => !r.hidden).length;
+    }
     </script>"""
     page = tmp_path / "index.html"
     page.write_text((report / "index.html").read_text().replace("</body>", probe + "</body>"))
@@ -98,6 +123,7 @@ def test_it_opens_without_complaints_and_plays(report, tmp_path):
     seen = json.loads(re.search(r"\{.*\}", said[0])[0])
     assert seen["net"] == [] and seen["wide"] <= 1280
     assert int(seen["view"]) > 0  # it has begun to turn
+    assert seen["sorted"] == ["00001111", "11110000", True] and 2 <= seen["shown"] <= 4
     assert (seen["turns"], seen["sides"]) == (8, 64) and seen["lines"] >= 4
     picture = np.asarray(Pillow.open(tmp_path / "shot.png").convert("RGB")).astype(int)
     red = (picture[..., 0] > 120) & (picture[..., 0] > picture[..., 1] + 40)

@@ -1,6 +1,7 @@
 import pytest
 
 from dream3d.compare.table import Column, Entry, Row, best, columns, entry, table
+from dream3d.compare.values import Missing
 
 
 def rows(variant, values, prompts=("p",)):
@@ -40,7 +41,7 @@ def test_a_wide_spread_of_the_loser_counts_too():
 
 
 def test_what_is_missing_says_why():
-    failed = [Row("a", "p", 0, {}, "out of memory"), Row("a", "p", 1, {"x": "no reference"}, None)]
+    failed = [Row("a", "p", 0, {}, "out of memory"), Row("a", "p", 1, {"x": Missing("no reference")}, None)]
     assert entry(failed[:1], "x").missing == "out of memory"
     assert entry(failed[1:], "x") == Entry(None, None, 0, "no reference")
     half = entry([*failed, Row("a", "p", 2, {"x": 3.0}, None)], "x")
@@ -50,3 +51,9 @@ def test_what_is_missing_says_why():
 def test_columns_have_names_of_their_own():
     names = [c.name for c in columns([0.1, 0.5])]
     assert len(names) == len(set(names)) and {"snr_0.1", "snr_0.5"} < set(names)
+
+
+def test_the_models_name_stands_beside_its_columns():
+    titles = {c.name: c.title for c in columns([], {"clip": "ViT-B-32", "hps": "HPS_v2.1"})}
+    assert titles["clip_score"] == "CLIP score (ViT-B-32)" and titles["hps"] == "HPS v2 (HPS_v2.1)"
+    assert titles["image_reward"] == "ImageReward"

@@ -1,0 +1,98 @@
+"""A run belongs to one worker at a time: claims on the disk that workers share.
+
+A claim is a file made with "create, or fail if it exists", which is atomic on local disks and NFS; its holder
+touches it while it lives.
+"""
+
+import json
+import os
+import socket
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+STALE = 300.0
+"""Seconds without a sign of life after which a claim of another machine counts as abandoned."""
+BEAT = 20.0
+"""Seconds between signs of life."""
+
+
+@contextmanager
+def claimed(folder: Path, stale: float = STALE, beat: float = BEAT) -> Iterator[bool]:
+    """Hold the folder's claim for as long as the block takes; False where another worker holds it.
+
+    A claim whose process is gone (on this machine), or that was not touched for ``stale`` seconds, is taken over.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / "claim.json"
+    if not take(file) and not (abandoned(file, stale) and take_over(file, stale)):
+        yield False
+        return
+    ended = threading.Event()
+    alive = threading.Thread(target=keep_alive, args=(file, ended, beat), daemon=True)
+    alive.start()
+    try:
+        yield True
+    finally:
+        ended.set()
+        alive.join()
+        file.unlink(missing_ok=True)
+
+
+def take(file: Path) -> bool:
+    """Make the claim; False where there is one."""
+    try:
+        with file.open("x", encoding="utf-8") as stream:
+            json.dump({"host": socket.gethostname(), "pid": os.getpid()}, stream)
+    except FileExistsError:
+        return False
+    return True
+
+
+def abandoned(file: Path, stale: float) -> bool:
+    """Is the holder of a claim gone?"""
+    try:
+        age = time.time() - file.stat().st_mtime
+        holder = json.loads(file.read_text(encoding="utf-8") or "{}")
+    except (FileNotFoundError, json.JSONDecodeError):  # given up, or being written, this very moment
+        return False
+    if holder.get("host") == socket.gethostname() and not lives(int(holder.get("pid", 0))):
+        return True
+    return age > stale
+
+
+def lives(pid: int) -> bool:
+    """Is there a process of this number?"""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # someone else's
+        return True
+    return pid > 0
+
+
+def take_over(file: Path, stale: float) -> bool:
+    """Put an abandoned claim aside and make one's own; False where another worker was faster."""
+    aside = file.with_name(f".{file.stem}.{uuid.uuid4().hex}.json")
+    try:
+        os.rename(file, aside)
+    except FileNotFoundError:
+        return False
+    if not abandoned(aside, stale):  # between the look and the move somebody else took it over: give it back
+        with suppress(FileExistsError):
+            os.link(aside, file)
+        aside.unlink()
+        return False
+    aside.unlink()
+    return take(file)
+
+
+def keep_alive(file: Path, ended: threading.Event, beat: float) -> None:
+    """Touch the claim until the work has ended."""
+    while not ended.wait(beat):
+        with suppress(OSError):
+            os.utime(file)
