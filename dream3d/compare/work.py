@@ -110,7 +110,18 @@ def fits(cell: Cell) -> bool:
         saved = resolved(saved_settings(cell.folder, "out"))
     except UserError:
         return False
-    return saved == {key: value for key, value in cell.settings.items() if key not in PLACE}
+    return agrees(saved, {key: value for key, value in cell.settings.items() if key not in PLACE})
+
+
+def agrees(saved: object, planned: object) -> bool:
+    """Are they equal, where what was planned as "auto" may be whatever the run made of it?
+
+    >>> agrees({"light": None, "steps": 2}, {"light": "auto", "steps": 2}), agrees({"steps": 2}, {"steps": 3})
+    (True, False)
+    """
+    if isinstance(saved, dict) and isinstance(planned, dict):
+        return saved.keys() == planned.keys() and all(agrees(saved[key], planned[key]) for key in saved)
+    return planned == "auto" or saved == planned
 
 
 def saved_step(cell: Cell) -> int | None:
