@@ -11,7 +11,7 @@ from typing import Any, Protocol, TypedDict, runtime_checkable
 from jaxtyping import Float
 from torch import Generator, Tensor, nn
 
-from dream3d.types import Camera, Conditioning, Field, Normals, Rays, Render, Shading
+from dream3d.types import Camera, Conditioning, Field, Mesh, Normals, Rays, Render, Shading, SignedGrid
 
 
 @runtime_checkable
@@ -84,7 +84,7 @@ class OwnParameterGroups(Protocol):
     def parameter_groups(self) -> list[ParameterGroup]: ...
 
 
-def parameter_groups(module: nn.Module | TrainableField) -> list[ParameterGroup]:
+def parameter_groups(module: nn.Module | TrainableField | MeshShape) -> list[ParameterGroup]:
     """The module's own groups, or else one of all its trainable parameters at the scheduled rate."""
     if isinstance(module, OwnParameterGroups):
         return module.parameter_groups()
@@ -105,6 +105,17 @@ def at_step(field: object, step: int) -> None:
     """Tell a ``CoarseToFine`` field the step; any other is left alone."""
     if isinstance(field, CoarseToFine):
         field.at_step(step)
+
+
+@runtime_checkable
+class MeshShape(Stateful, Protocol):
+    """Where the surface of a ``fields/mesh_field.py`` is, an ``nn.Module``."""
+
+    def extract(self) -> tuple[Mesh, SignedGrid | None]:
+        """The mesh, and the grid it is extracted from (None for a mesh that came ready)."""
+        ...
+
+    def parameters(self) -> Iterator[nn.Parameter]: ...
 
 
 @runtime_checkable

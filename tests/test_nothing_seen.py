@@ -12,10 +12,15 @@ from scenes import box
 from torch import Tensor, nn
 
 from dream3d.cameras import turntable
+<<<<<<< HEAD
 from dream3d.fields.encoding import positional, sides, trilinear, triplane
 from dream3d.fields.frozen_mesh import FrozenMesh
+=======
+from dream3d.fields.encoding import positional, trilinear, triplane
+>>>>>>> b3424a0 (Mesh fields are composed of a shape, an appearance and a material)
 from dream3d.fields.hashing import Pyramid, hash_torch
 from dream3d.fields.material import Material
+from dream3d.fields.mesh_field import frozen
 from dream3d.geometry.lattice import lattice
 from dream3d.render.environment import Environment
 from dream3d.render.normals import normals_analytic, normals_finite
@@ -103,7 +108,7 @@ def test_volume_renderer(name: str, normals: str) -> None:
 
 @pytest.mark.parametrize("light", [None, Environment()])
 def test_mesh_renderer(light: Environment | None) -> None:
-    field = FrozenMesh(appearance=made("triplane"), mesh=box(), material=None if light is None else Material)
+    field = frozen(appearance=made("triplane"), mesh=box(), material=None if light is None else Material)
     render = MeshRenderer(light=light)(field, away())
     assert render.image.alpha.abs().max() == 0
     trained(render.image.colour.sum() + render.depth.sum(), list(field.parameters()))

@@ -1,37 +1,20 @@
-"""A mesh that stays as it is, triangle by triangle; only what colours it is trained."""
+"""A mesh that stays as it is, triangle by triangle."""
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from dream3d.fields.coloured import Coloured
 from dream3d.types import Mesh
 
 SHAPE = ("vertices", "faces", "normals", "uv", "placement")
 
 
-class FrozenMesh(Coloured):
-    """An ``Explicit`` field: ``mesh``, coloured by ``appearance``, which is trained at ``colour_scale`` of
-    the rate. Of an appearance that is an explicit field itself, the last stage's, only its colours go on.
+class FrozenMesh(nn.Module):
+    """The shape of a ``MeshField``: ``mesh``. It is part of the state: a checkpoint needs no other file."""
 
-    The mesh is part of the state: a checkpoint needs no other file. ``material`` makes a ``Material``.
-    """
-
-    moves = False
-
-    def __init__(
-        self,
-        *,
-        appearance: nn.Module,
-        mesh: Mesh,
-        colour_scale: float = 1.0,
-        material: Callable[[], nn.Module] | None = None,
-    ) -> None:
-        inner = getattr(appearance, "appearance", appearance)
-        assert isinstance(inner, nn.Module)
-        super().__init__(inner, colour_scale, material)
+    def __init__(self, mesh: Mesh) -> None:
+        super().__init__()
         for name in SHAPE:
             self.register_buffer(name, getattr(mesh, name))
 

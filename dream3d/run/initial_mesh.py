@@ -4,13 +4,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from hydra.utils import get_class
+from hydra.utils import get_method
 from jaxtyping import Int
 from omegaconf import DictConfig
 from torch import Tensor
 
 from dream3d.contracts import at_step
 from dream3d.errors import UserError
+from dream3d.fields.mesh_field import keeps_mesh
 from dream3d.geometry.signed_distance import inside
 from dream3d.mesh.paint import paint
 from dream3d.mesh.reading import load_textured
@@ -31,7 +32,7 @@ def given_mesh(settings: DictConfig) -> Mesh | None:
     if settings.mesh_file is None:
         return None
     mesh = read_mesh(Path(settings.mesh_file).expanduser(), settings.mesh.get("up", "y"), settings.mesh.get("front"))
-    if not get_class(settings.refine.field._target_).moves:
+    if keeps_mesh(get_method(settings.refine.field._target_)):
         return mesh
     mesh = replace(mesh, faces=outwards(mesh))
     axis = (torch.arange(48) + 0.5) / 24 - 1

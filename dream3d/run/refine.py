@@ -10,9 +10,9 @@ from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from dream3d.contracts import TrainableField
-from dream3d.fields.frozen_mesh import FrozenMesh
 from dream3d.fields.latents import latents_of, switch
-from dream3d.fields.movable import Distance
+from dream3d.fields.mesh_field import MeshField, keeps_mesh
+from dream3d.fields.movable_nodes import Distance
 from dream3d.geometry.signed_distance import signed_distance
 from dream3d.optimize import Regulariser, Setup
 from dream3d.priors.loading.resolve import resolve
@@ -98,9 +98,9 @@ def in_rgb(setup: Setup) -> Setup:
     return dataclasses.replace(setup, backgrounds=[RandomColour().to(setup.device) for _ in setup.fields])
 
 
-def shaped(make: partial[Any], field: TrainableField, mesh: Mesh, distance: Distance) -> Any:
-    """An explicit field coloured by ``field``: of the mesh as it is, or of signed distances to move."""
-    shape = {"mesh": mesh} if make.func is FrozenMesh else {"distance": distance}
+def shaped(make: partial[MeshField], field: TrainableField, mesh: Mesh, distance: Distance) -> MeshField:
+    """A mesh field coloured by ``field``: of the mesh as it is, or of signed distances to move."""
+    shape = {"mesh": mesh} if keeps_mesh(make.func) else {"distance": distance}
     return make(appearance=field, **shape)
 
 

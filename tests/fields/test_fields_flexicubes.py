@@ -4,13 +4,13 @@ import pytest
 import torch
 from test_dmtet import Painted
 
-from dream3d.fields.flexicubes import FlexiCubes
+from dream3d.fields.mesh_field import flexicubes
 from dream3d.mesh.clean import inspect
 from dream3d.types import Explicit, Field
 
 
 def ball(**knobs):
-    return FlexiCubes(appearance=Painted(), distance=lambda x: x.norm(dim=1) - 0.5, resolution=16, **knobs)
+    return flexicubes(appearance=Painted(), distance=lambda x: x.norm(dim=1) - 0.5, resolution=16, **knobs)
 
 
 def test_it_is_explicit():
@@ -26,7 +26,12 @@ def test_it_starts_at_the_given_surface():
 def test_the_surface_is_closed_and_inside_the_ball_wherever_parameters_wander(seed):
     field, draw = ball(), torch.Generator().manual_seed(seed)
     with torch.no_grad():
-        for parameter in (field.sdf, field.offset, field.weights, *field.coarse):
+        for parameter in (
+            field.shape.nodes.sdf,
+            field.shape.nodes.offset,
+            field.shape.weights,
+            *field.shape.nodes.coarse,
+        ):
             parameter.add_(2 * torch.randn(parameter.shape, generator=draw))
         mesh, _ = field.extract()
     report = inspect(mesh)
@@ -39,9 +44,9 @@ def test_every_parameter_has_a_gradient():
     mesh, grid = field.extract()
     weight = torch.randn(mesh.vertices.shape, generator=torch.Generator().manual_seed(0))
     ((mesh.vertices * weight).sum() + grid.deviation.sum()).backward()
-    for part in (field.sdf, field.offset, *field.coarse):
+    for part in (field.shape.nodes.sdf, field.shape.nodes.offset, *field.shape.nodes.coarse):
         assert part.grad.abs().max() > 0
-    alpha, beta, gamma = field.weights.grad.split((8, 12, 1), dim=1)
+    alpha, beta, gamma = field.shape.weights.grad.split((8, 12, 1), dim=1)
     assert min(float(g.abs().max()) for g in (alpha, beta, gamma)) > 0
 
 

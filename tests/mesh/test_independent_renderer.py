@@ -10,7 +10,7 @@ from torch import nn
 from zbuffer import draw, psnr, view_projection
 
 from dream3d.cameras import orbit
-from dream3d.fields.dmtet import DMTet
+from dream3d.fields.mesh_field import dmtet
 from dream3d.mesh.build import Build
 from dream3d.render.reference import Reference
 from dream3d.render.surface import MeshRenderer
@@ -34,7 +34,7 @@ class Stripes(nn.Module):
 
 @pytest.fixture(scope="module")
 def field():
-    return DMTet(appearance=Stripes(), distance=ring, resolution=24, levels=[6])
+    return dmtet(appearance=Stripes(), distance=ring, resolution=24, levels=[6])
 
 
 @pytest.fixture(scope="module")

@@ -8,9 +8,8 @@ import torch
 from scenes import box
 
 from dream3d.cameras import Orbit, orbit
-from dream3d.fields.dmtet import DMTet
-from dream3d.fields.flexicubes import FlexiCubes
 from dream3d.fields.material import Material
+from dream3d.fields.mesh_field import dmtet, flexicubes
 from dream3d.fields.triplane import Triplane
 from dream3d.geometry.surface_sampling import surface_points
 from dream3d.metrics.chamfer import chamfer
@@ -26,7 +25,7 @@ from dream3d.render.volume import VolumeRenderer
 from dream3d.types import Mesh
 
 
-def field(radius=0.6, resolution=16, kind=DMTet):
+def field(radius=0.6, resolution=16, kind=dmtet):
     colours = Triplane(generator=torch.Generator().manual_seed(0), resolutions=(16, 48))
     return kind(appearance=colours, distance=lambda x: x.norm(dim=1) - radius, resolution=resolution, lr_scale=2.0)
 
@@ -56,7 +55,7 @@ def test_shading_sees_normals_points_and_views():
     assert lit.mesh is not None and lit.grid is not None
 
 
-@pytest.mark.parametrize("kind", [DMTet, FlexiCubes])
+@pytest.mark.parametrize("kind", [dmtet, flexicubes])
 def test_a_known_mesh_comes_back_from_its_pictures(kind):
     """From a ball to a coloured box: shape and colour, from 24 views of 48 pixels in 80 steps."""
     truth = replace(box(0.8), colours=0.2 + 0.6 * box().colours)
@@ -105,7 +104,7 @@ def test_sphere_pictures_have_the_colours_of_the_field():
 
 def lit(light, **material):
     colours = Triplane(generator=torch.Generator().manual_seed(0), resolutions=(16, 48))
-    made = DMTet(
+    made = dmtet(
         appearance=colours,
         distance=lambda x: x.norm(dim=1) - 0.6,
         resolution=12,
@@ -130,5 +129,5 @@ def test_a_light_shows_the_material():
 
 
 def test_a_light_on_a_field_without_a_material_is_said():
-    with pytest.raises(ValueError, match="a DMTet without a material"):
+    with pytest.raises(ValueError, match="a MeshField without a material"):
         MeshRenderer(light=Environment())(field(resolution=8), views(1, 8))

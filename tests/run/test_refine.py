@@ -99,10 +99,10 @@ def test_the_third_stage_colours_the_second_ones_mesh_and_goes_on_bit_for_bit(ta
     whole = run(target, tmp_path / "whole", *TEXTURE, "checkpoint_every=2")
     assert {name: whole[name]["step"] for name in ("refine", "texture")} == {"refine": 4, "texture": 3}
     shape = [whole[name]["state"]["fields"][0] for name in ("refine", "texture")]
-    assert not any("sdf" in name for name in shape[1]) and len(shape[1]["faces"]) > 20
+    assert not any("sdf" in name for name in shape[1]) and len(shape[1]["shape.faces"]) > 20
     (again,) = export([f"run={tmp_path / 'whole'}", f"out={tmp_path / 'again'}"])
     made = load_mesh(again)
-    assert len(made.faces) == len(shape[1]["faces"]) and inspect(made).watertight
+    assert len(made.faces) == len(shape[1]["shape.faces"]) and inspect(made).watertight
 
     save = checkpoint.save
 

@@ -1,4 +1,5 @@
-"""What every movable surface has: signed distances and offsets on the nodes of a lattice, and a colour.
+"""Nodes of a lattice with trainable signed distances and offsets, from which ``DMTet`` and ``FlexiCubes``
+extract a mesh.
 
 A picture says nothing of a node that is not beside an outline, and marching uses only nodes beside the
 surface: alone, they follow slowly and unevenly. Distances are therefore a sum over grids from coarse to
@@ -13,50 +14,44 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from dream3d.contracts import ParameterGroup
-from dream3d.fields.coloured import Coloured
 
 Distance = Callable[[Tensor], Tensor]
 
 
-class Movable(Coloured):
-    """Nodes with trainable signed distances and offsets, and an appearance; ``DMTet`` and ``FlexiCubes`` make
-    a mesh of them.
+class MovableNodes(nn.Module):
+    """``positions`` (n, 3) of nodes, ``spacing`` apart, and the signed distances and offsets learned on them.
 
     Distances are learned in units of ``spacing``, so that one rate fits all resolutions; nodes move at most
     ``reach`` of it, by ``tanh``. ``levels`` are the sizes of the coarser grids. ``distance`` gives the signed
-    distances to start from; the rest is as in ``Coloured``.
+    distances to start from. Trained at ``lr_scale`` of the rate.
     """
 
-    moves = True  # so that it wants a closed mesh to start from
-    nodes: Tensor
+    positions: Tensor
     shell: Tensor
 
     def __init__(
         self,
-        nodes: Float[Tensor, "n 3"],
+        positions: Float[Tensor, "n 3"],
         spacing: float,
         *,
-        appearance: nn.Module,
         distance: Distance,
         levels: Sequence[int],
         reach: float,
         lr_scale: float,
-        colour_scale: float,
-        material: Callable[[], nn.Module] | None = None,
     ) -> None:
-        super().__init__(appearance, colour_scale, material)
+        super().__init__()
         self.spacing, self.reach, self.lr_scale = spacing, reach, lr_scale
-        self.register_buffer("nodes", nodes, persistent=False)
+        self.register_buffer("positions", positions, persistent=False)
         # Nodes outside the ball stay outside the object: the surface is closed.
-        self.register_buffer("shell", nodes.norm(dim=1) > 1 - 0.5 * spacing, persistent=False)
-        self.sdf = nn.Parameter(distance(nodes) / spacing)
+        self.register_buffer("shell", positions.norm(dim=1) > 1 - 0.5 * spacing, persistent=False)
+        self.sdf = nn.Parameter(distance(positions) / spacing)
         self.coarse = nn.ParameterList(torch.zeros(1, 1, n, n, n) for n in levels)
-        self.offset = nn.Parameter(torch.zeros_like(nodes))
+        self.offset = nn.Parameter(torch.zeros_like(positions))
 
     def distances(self) -> Float[Tensor, " n"]:
         """In units of ``spacing``: free numbers plus what the coarser grids say (trilinear)."""
         extent = 1 + self.spacing
-        where = (self.nodes / extent)[None, None, None].flip(-1)  # grid_sample counts x, y, z from the last axis
+        where = (self.positions / extent)[None, None, None].flip(-1)  # grid_sample counts from the last axis
         total = self.sdf
         for grid in self.coarse:
             total = total + F.grid_sample(grid, where, align_corners=True)[0, 0, 0, 0]
@@ -72,5 +67,4 @@ class Movable(Coloured):
         return self.reach * self.spacing * torch.tanh(self.offset)
 
     def parameter_groups(self) -> list[ParameterGroup]:
-        shape = [self.sdf, *self.coarse, self.offset]
-        return [{"params": shape, "name": "shape", "lr_scale": self.lr_scale}, *super().parameter_groups()]
+        return [{"params": [self.sdf, *self.coarse, self.offset], "name": "shape", "lr_scale": self.lr_scale}]
