@@ -3,7 +3,6 @@
 import copy
 import dataclasses
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -11,6 +10,7 @@ from bench_timer import Job, interleaved, ratio, timing
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
+from dream3d.cli.overrides import member
 from dream3d.optimize import Setup, optimize
 from dream3d.run import config as configuration
 from dream3d.seeding import generator
@@ -65,7 +65,7 @@ def step_and_prior(setup: Setup, steps: int, rounds: int) -> dict[str, Any]:
 def with_loss(setup: Setup, config: DictConfig, name: str) -> Setup:
     """The same scene under another loss of conf/distill; a student gets a copy of the prior."""
     root = OmegaConf.create({"steps": config.steps})
-    root.distill = OmegaConf.load(Path(configuration.folder()) / f"distill/{name}.yaml")
+    root.distill = member("distill", name)
     distill = root.distill
     changes = {
         "loss": instantiate(distill.loss),

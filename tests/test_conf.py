@@ -15,7 +15,7 @@ from omegaconf import OmegaConf
 from scenes import sphere
 from short_runs import sound, two_steps
 
-from dream3d.cli.overrides import composed
+from dream3d.cli.overrides import composed, member
 
 CONF = Path(__file__).parents[1] / "conf"
 FILES = sorted(str(f.relative_to(CONF)) for f in CONF.rglob("*.yaml"))
@@ -72,7 +72,10 @@ def unsaid(tree: Any) -> list[str]:
 
 
 def load(name: str) -> dict[str, Any]:
-    tree = OmegaConf.to_container(OmegaConf.load(CONF / name))
+    """A file, with those that it includes where it is a group's member."""
+    group, _, stem = name.removesuffix(".yaml").rpartition("/")
+    config = OmegaConf.load(CONF / name) if group == "experiment" else member(group, stem)
+    tree = OmegaConf.to_container(config)
     assert isinstance(tree, dict)
     return tree
 

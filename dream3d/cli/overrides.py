@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from hydra import initialize_config_dir
+from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, Quote, QuotedString
@@ -75,6 +75,12 @@ def exactly(words: Sequence[str]) -> DictConfig:
     if wrong is not None:
         raise UserError(wrong)
     return config
+
+
+def member(group: str, name: str) -> DictConfig:
+    """One file of a group with those that it includes, references unresolved; for use without the rest."""
+    with composing(configuration.folder().resolve()):
+        return compose(f"{group}/{name}")[group]
 
 
 @contextmanager

@@ -13,15 +13,13 @@ from dream3d.priors.loading.resolve import is_hub_id, on_this_machine
 from dream3d.priors.mini.words import concepts_of
 from dream3d.run import config
 
-LOADER = "dream3d.priors.pipeline.load"
-
 
 def named_priors(folder: Path) -> dict[str, list[str]]:
     """name -> places, of every ``conf/prior/*.yaml`` that has a list of them."""
     found = {}
     for file in sorted(folder.glob("prior/*.yaml")):
         settings = OmegaConf.load(file)
-        if isinstance(settings, DictConfig) and settings.get("_target_") == LOADER and settings.get("places"):
+        if isinstance(settings, DictConfig) and settings.get("places"):
             found[file.stem] = [str(place) for place in settings.places]
     return found
 

@@ -11,6 +11,8 @@ import torch
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
+from dream3d.cli.overrides import member
+from dream3d.optimize import scheduled
 from dream3d.priors.gaussian import Gaussian, gaussian_eps
 from dream3d.types import Conditioning
 
@@ -36,20 +38,15 @@ PRIOR = Gaussian({}, std=0.5)
 ENDS = Gaussian({}, std=0.5, alpha_bar=torch.linspace(1, 0, 1000))
 
 
+@functools.cache
 def config(name: str):
     root = OmegaConf.create({"steps": 600})
-    root.distill = OmegaConf.load(ROOT / f"conf/distill/{name}.yaml")
+    root.distill = member("distill", name)
     return root.distill
 
 
-def at_step(loss, step: int):
-    """Schedules among the knobs replaced by their values, as the loop does."""
-    schedules = {k: v for k, v in loss.keywords.items() if type(v).__module__ == "dream3d.schedule"}
-    return functools.partial(loss, **{k: v(step) for k, v in schedules.items()})
-
-
 def loss_of(name: str, prior: Gaussian = PRIOR, **knobs):
-    loss = at_step(instantiate(config(name).loss), 0)
+    loss = scheduled(instantiate(config(name).loss), 0)
     if config(name).student is not None:
         loss = functools.partial(loss, student=Student(prior.alpha_bar))
     return functools.partial(loss, **knobs)
