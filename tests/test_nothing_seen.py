@@ -12,12 +12,7 @@ from scenes import box
 from torch import Tensor, nn
 
 from dream3d.cameras import turntable
-<<<<<<< HEAD
 from dream3d.fields.encoding import positional, sides, trilinear, triplane
-from dream3d.fields.frozen_mesh import FrozenMesh
-=======
-from dream3d.fields.encoding import positional, trilinear, triplane
->>>>>>> b3424a0 (Mesh fields are composed of a shape, an appearance and a material)
 from dream3d.fields.hashing import Pyramid, hash_torch
 from dream3d.fields.material import Material
 from dream3d.fields.mesh_field import frozen
