@@ -31,6 +31,17 @@ class TrainableField(Field, Stateful, Protocol):
 
 
 @runtime_checkable
+class MeshShape(Stateful, Protocol):
+    """Where the surface of a ``fields/mesh_field.py`` is, an ``nn.Module``."""
+
+    def extract(self) -> tuple[Mesh, SignedGrid | None]:
+        """The mesh, and the grid it is extracted from (None for a mesh that came ready)."""
+        ...
+
+    def parameters(self) -> Iterator[nn.Parameter]: ...
+
+
+@runtime_checkable
 class Renderer(Stateful, Protocol):
     """A field and cameras to a ``Render``; ``render/volume.py`` and ``render/surface.py`` have one."""
 
@@ -105,17 +116,6 @@ def at_step(field: object, step: int) -> None:
     """Tell a ``CoarseToFine`` field the step; any other is left alone."""
     if isinstance(field, CoarseToFine):
         field.at_step(step)
-
-
-@runtime_checkable
-class MeshShape(Stateful, Protocol):
-    """Where the surface of a ``fields/mesh_field.py`` is, an ``nn.Module``."""
-
-    def extract(self) -> tuple[Mesh, SignedGrid | None]:
-        """The mesh, and the grid it is extracted from (None for a mesh that came ready)."""
-        ...
-
-    def parameters(self) -> Iterator[nn.Parameter]: ...
 
 
 @runtime_checkable
