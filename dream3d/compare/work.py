@@ -121,7 +121,7 @@ def agrees(saved: object, planned: object) -> bool:
     """
     if isinstance(saved, dict) and isinstance(planned, dict):
         return saved.keys() == planned.keys() and all(agrees(saved[key], planned[key]) for key in saved)
-    return planned == "auto" or saved == planned
+    return planned in ("auto", saved)
 
 
 def saved_step(cell: Cell) -> int | None:
