@@ -48,7 +48,7 @@ def entries(text: str) -> list[Entry]:
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue
-        words = re.search(rf"((?:\s+{WORD})*)\s*$", line)
+        words = re.search(rf"((?:\s+{WORD})*)\s*$", f" {line.strip()}")
         tail = words[1] if words else ""
         prompt = line.strip()[: len(line.strip()) - len(tail.strip())].strip()
         found.append(Entry(number, prompt, tuple(word.strip() for word in re.findall(rf"\s+{WORD}", tail))))
@@ -104,6 +104,7 @@ def run_file(settings: DictConfig, words: Sequence[str], console: Console | None
     from dream3d.run.shared_prior import Priors
 
     console, priors, root, failed = console or Console(), Priors(), plan[0].folder.parent, {}
+    root.mkdir(parents=True, exist_ok=True)
     for i, item in enumerate(plan):
         if not (item.folder / "run.json").is_file():
             say(console, f"{i + 1}/{len(plan)} {item.entry.prompt} {' '.join(item.entry.words)}".rstrip())

@@ -138,8 +138,8 @@ def cells_html(rows: Sequence[Row], shown: Sequence[Column]) -> str:
 
 def cell_html(value: float | Missing | None) -> str:
     """A number, in full for sorting; or a dash that says why there is none."""
-    if isinstance(value, float):
-        return f"<td data-value='{value!r}'>{number(value)}</td>"
+    if isinstance(value, int | float):
+        return f"<td data-value='{float(value)!r}'>{number(value)}</td>"
     reason = html.escape(value.reason if value else "not measured", quote=True)
     return f"<td title='{reason}'>&ndash;</td>"
 

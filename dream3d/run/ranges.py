@@ -112,7 +112,8 @@ RANGES: dict[str, Range] = {
     # meshes
     "mesh.resolution": whole(8, 1024), "mesh.isovalue": above(0, LARGE), "mesh.refine": whole(0, 100),
     "mesh.share": SHARE, "mesh.smoothing": whole(0, 1000), "mesh.faces": whole(4, 5_000_000),
-    "mesh.size": whole(16, 16384), "mesh.padding": whole(0, 64), "mesh.outside": number(0, 1),
+    "mesh.size": whole(16, 16384), "mesh.size_mm": above(0, 100_000), "mesh.padding": whole(0, 64),
+    "mesh.outside": number(0, 1),
     "mesh.inside": number(0, 1), "mesh.colour_samples": whole(1, 256), "mesh.chunk": whole(1, 10**9),
     # priors and prompts
     "prior.resolution": whole(8, 4096), "prior.guidance": number(0, 1000), "prior.steps": whole(1, 1000),
@@ -121,7 +122,7 @@ RANGES: dict[str, Range] = {
     "perp_neg.f_fs": WEIGHT, "perp_neg.f_sf": WEIGHT, "perp_neg.f_sb": WEIGHT, "perp_neg.f_fsb": WEIGHT,
     "debias.threshold": SHARE,
 }  # fmt: skip
-DTYPES, FORMATS = ("auto", "float32", "float16", "bfloat16"), ("glb", "obj", "ply", "stl")
+DTYPES, FORMATS = ("auto", "float32", "float16", "bfloat16", "3mf"), ("glb", "obj", "ply", "stl", "3mf")
 CHOICES: dict[str, tuple[str, ...]] = {
     "shading.normals": ("none", "analytic", "finite"), "field.encoding": ("auto", "torch", "tinycudann"),
     "student.target": ("v_prediction", "epsilon"), "prior.posterior": ("mean", "sample"), "prior.dtype": DTYPES,

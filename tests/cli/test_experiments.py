@@ -50,7 +50,7 @@ def test_what_still_applies_is_kept() -> None:
     """The same member, the same kind of timesteps, and settings of groups that nobody chose."""
     config = composed(["experiment=prolificdreamer", "field=hashgrid", "distill=sds", "prompt=a"])
     assert config.field.finest == 4096 and config.distill.time.min == 0.02 and config.background.random_share == 0.5
-    assert config.distill.loss.scale == 1.5 and config.distill.student is None
+    assert config.distill.loss.scale == 1.0 and config.distill.student is None
 
 
 def test_the_command_line_has_the_last_word() -> None:

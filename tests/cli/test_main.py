@@ -67,7 +67,10 @@ WRONG = {
         ["prompt=a", "prior=sd21", f"prior.path={HERE}/empty"],
         r"empty has no model_index\.json",
     ),
-    "no mesh to rebuild": ([RUN, f"prior.path={HERE}/empty"], r"prior\.path: got '.*empty', expected a mesh"),
+    "no mesh to rebuild": (
+        [RUN, f"prior.path={HERE}/empty"],
+        r"empty: got no mesh file, expected some of .*a folder of 3D models",
+    ),
     "garbage for a mesh": (
         [RUN, f"prior.path={HERE}/garbage.glb"],
         r"garbage\.glb: got a file that cannot be",

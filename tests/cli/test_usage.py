@@ -40,4 +40,5 @@ def test_the_examples_compose() -> None:
     examples = PAGE.split("examples")[1].split("commands")[0].strip().splitlines()
     for line in examples:
         words = [w.replace('"', "") for w in re.findall(r'\S+="[^"]*"|\S+=\S+', line)]
-        assert composed([w for w in words if not w.startswith("mesh=")]).prompt
+        config = composed([w for w in words if not w.startswith("mesh=")])
+        assert config.prompt or config.prompts_file

@@ -22,7 +22,10 @@ def test_the_root_and_the_yaml_have_the_same_keys_and_the_same_defaults(sound):
     fields = {f.name: f for f in dataclasses.fields(Config)}
     values = set(file) - {"defaults", "hydra"}
     assert values | groups - {"experiment"} == set(fields)
-    assert {name: file[name] for name in values} == {name: fields[name].default for name in values}
+    defaults = {
+        n: f.default if f.default_factory is dataclasses.MISSING else f.default_factory() for n, f in fields.items()
+    }
+    assert {name: file[name] for name in values} == {name: defaults[name] for name in values}
     check(sound)
 
 

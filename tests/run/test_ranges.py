@@ -9,7 +9,7 @@ from dream3d.cli.overrides import composed
 from dream3d.run import config as configuration
 from dream3d.run.ranges import CHOICES, RANGES, Range, of, out_of_range
 
-GROUPS = [f for f in sorted(configuration.folder().rglob("*.yaml")) if f.parent.name not in ("benchmark", "experiment")]
+GROUPS = [f for f in sorted(configuration.folder().rglob("*.yaml")) if f.parent.name not in ("base", "benchmark", "experiment")]
 FILES = [f for f in GROUPS if f.stem != "compare"]
 PATH = {"reconstruct": ("prior.path=a.glb",)}
 EXPERIMENTS = [f.stem for f in (configuration.folder() / "experiment").glob("*.yaml")]
