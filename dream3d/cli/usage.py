@@ -49,7 +49,7 @@ commands
 
 the rest
   dream3d <command> --help                 a command's own settings
-  dream3d --cfg job prompt="a corgi"       every setting with its value; {conf} explains each
+  dream3d --cfg job prompt="a corgi"       every setting with its value; conf/ explains each
   dream3d --hydra-help                     Hydra's flags: multirun, launchers, --config-dir
   eval "$(dream3d -sc install=bash)"       completion of settings in bash (zsh and fish likewise)
   dream3d --version
@@ -82,4 +82,4 @@ def wrapped(text: str) -> str:
 def usage() -> str:
     """The page."""
     choices = {f"{group}_all": wrapped(", ".join(members(group))) for group in GROUPS}
-    return PAGE.format_map({**defaults(folder()), **choices, "conf": folder()})
+    return PAGE.format_map({**defaults(folder()), **choices})

@@ -9,7 +9,8 @@ from dream3d.cli.overrides import composed
 from dream3d.run import config as configuration
 from dream3d.run.ranges import CHOICES, RANGES, Range, of, out_of_range
 
-GROUPS = [f for f in sorted(configuration.folder().rglob("*.yaml")) if f.parent.name not in ("base", "benchmark", "experiment")]
+OUTSIDE = ("base", "benchmark", "experiment")  # no groups that a run has
+GROUPS = [f for f in sorted(configuration.folder().rglob("*.yaml")) if f.parent.name not in OUTSIDE]
 FILES = [f for f in GROUPS if f.stem != "compare"]
 PATH = {"reconstruct": ("prior.path=a.glb",)}
 EXPERIMENTS = [f.stem for f in (configuration.folder() / "experiment").glob("*.yaml")]
