@@ -7,7 +7,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 MARGIN = 1.0  # texels: centres so near outside of a triangle are bilinear neighbours of points inside
-CERTAIN = 1.05  # triangles in the unit square of so much area together must overlap
+CERTAIN = 4.0  # times the area of the texture that charts may cover before their overlap is estimated
 
 
 class Texels(NamedTuple):

@@ -78,20 +78,20 @@ def test_what_reaches_the_ball_is_closed_there():
 
 @pytest.mark.parametrize("level", ["auto", 1.0])
 def test_empty_is_named(level):
-    with pytest.raises(EmptyField, match=r"EMPTY.*max density.*0\.0098.*mesh\.level"):
+    with pytest.raises(EmptyField, match=r"EMPTY.*max density.*0\.0098.*mesh\.isovalue"):
         extracted(gaussian(0.01, 0.2), level=level)
 
 
 @pytest.mark.parametrize("level", ["auto", 1.0])
 def test_solid_is_named(level):
-    with pytest.raises(SolidField, match=r"SOLID: got 100%.*raise mesh\.level"):
+    with pytest.raises(SolidField, match=r"SOLID: got 100%.*raise mesh\.isovalue"):
         extracted(Analytic(lambda x: torch.full((len(x),), 30.0)), level=level)
 
 
 @pytest.mark.parametrize("level", ["car", 0.0, -1.0, math.inf, math.nan])
 def test_levels_that_make_no_sense(level):
     grid = Grid(torch.ones(10, 10, 10), 0.25)
-    with pytest.raises(ValueError, match=r"mesh\.level: got .* expected auto or a density > 0"):
+    with pytest.raises(ValueError, match=r"mesh\.isovalue: got .* expected auto or a density > 0"):
         find_isovalue(grid, level)
 
 

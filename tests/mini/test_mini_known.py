@@ -29,7 +29,7 @@ def test_the_base_knows_what_is_painted_and_an_untrained_network_is_the_base(poo
     assert found["base"] == found["network"] and set(found["base"]) == set(map(str, TIMES))
     assert found["base"]["990"] > 30
     torch.nn.init.normal_(made.unet.conv_out.weight, std=0.3)
-    assert table(made, 64)["network"]["990"] < found["base"]["990"]
+    assert table(made, 64)["network"]["300"] < found["base"]["300"]
 
 
 def test_a_sheet_has_three_rows(pool, tmp_path, monkeypatch):

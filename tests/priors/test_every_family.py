@@ -63,7 +63,7 @@ def words(request, tmp_path_factory):
 
 @pytest.mark.parametrize("distill", ["sds", "vsd"])
 def test_ten_steps_move_the_field(words, distill):
-    config = shrunk(composed([*words, f"distill={distill}", "camera=mvdream"]))
+    config = shrunk(composed([*words, f"distill={distill}", "camera=mvdream", "distill.loss.scale=7.5"]))
     config.batch_size, config.size = (4 if "mvdream" in config.prior.path else 1), 8
     setup = build(config)
     before = [p.detach().clone() for p in setup.fields[0].parameters()]
