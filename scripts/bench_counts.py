@@ -103,7 +103,8 @@ def counts(words: Sequence[str], warm: int = 2) -> dict[str, Any]:
     """Of every case; step 17 is one without a refresh of the occupancy grid."""
     found = {}
     for name, more in CASES.items():
-        setup = build(composed([*words, *more]))
+        own = any(word.startswith("field=") for word in more)  # settings of another field do not apply
+        setup = build(composed([*(w for w in words if not (own and w.startswith("field."))), *more]))
         for _ in itertools.islice(optimize(setup, 0, warm), warm):
             pass
         found[name] = counted(setup, 17)

@@ -19,13 +19,13 @@ SECTIONS = {"schema", "finished", "commit", "machine", "versions", "quick", "wor
             "renderer", "methods", "counts", "imports", "command", "gpu"}  # fmt: skip
 
 
-def check_schema(result: dict[str, Any]) -> None:
+def check_schema(result: dict[str, Any], losses: set[str] = LOSSES) -> None:
     assert set(result) | {"counts"} == SECTIONS and result["schema"] == 1
     assert set(result["machine"]) == {"cpu", "cores", "threads", "gpu", "platform", "python"}
     assert result["versions"]["torch"]
     assert TIMING <= set(result["step"]["prior"]) and TIMING <= set(result["step"]["step"])
     assert set(result["step"]["ratio"]) == RATIO == set(result["renderer"]["speed"])
-    assert set(result["methods"]) == LOSSES
+    assert set(result["methods"]) == losses
     assert all(set(row["over sds"]) == RATIO for row in result["methods"].values())
     assert result["methods"]["sds"]["over sds"]["of means"] == 1
     assert all(set(found) == {"operators", "waits"} for found in result.get("counts", {}).values())
@@ -58,8 +58,8 @@ def test_the_published_figures_keep_the_schema() -> None:
     if not file.exists():
         pytest.skip("no docs/bench.json yet: python scripts/bench.py --full")
     result = json.loads(file.read_text())
-    check_schema(result)
-    assert not result["quick"]
+    check_schema(result, LOSSES & set(result["methods"]))  # a loss may be newer than the last full bench
+    assert len(result["methods"]) >= 10 and not result["quick"]
 
 
 def test_jobs_take_turns_and_the_warm_up_is_not_counted(script: dict[str, Any]) -> None:

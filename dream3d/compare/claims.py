@@ -21,7 +21,7 @@ BEAT = 20.0
 
 
 @contextmanager
-def claimed(folder: Path, stale: float = STALE, beat: float = BEAT) -> Iterator[bool]:
+def claimed(folder: Path, stale: float | int = STALE, beat: float = BEAT) -> Iterator[bool]:
     """Hold the folder's claim for as long as the block takes; False where another worker holds it.
 
     A claim whose process is gone (on this machine), or that was not touched for ``stale`` seconds, is taken over.
@@ -52,7 +52,7 @@ def take(file: Path) -> bool:
     return True
 
 
-def abandoned(file: Path, stale: float) -> bool:
+def abandoned(file: Path, stale: float | int) -> bool:
     """Is the holder of a claim gone?"""
     try:
         age = time.time() - file.stat().st_mtime
@@ -75,7 +75,7 @@ def lives(pid: int) -> bool:
     return pid > 0
 
 
-def take_over(file: Path, stale: float) -> bool:
+def take_over(file: Path, stale: float | int) -> bool:
     """Put an abandoned claim aside and make one's own; False where another worker was faster."""
     aside = file.with_name(f".{file.stem}.{uuid.uuid4().hex}.json")
     try:

@@ -40,7 +40,7 @@ def test_times_are_shared_unless_they_are_varied_or_wanted():
     sds, sjc = (c.settings["distill"]["time"] for c in grid("distill=[sds,sjc]", "time=own"))
     assert sds != sjc
     varied = grid("axis=distill.time.min", "values=[0.1,0.3]")
-    assert [c.settings["distill"]["time"]["min"]["value"] for c in varied] == [0.1, 0.3]
+    assert [c.settings["distill"]["time"]["min"] for c in varied] == [0.1, 0.3]
 
 
 def test_schedules_in_shared_times_are_those_of_the_experiment():

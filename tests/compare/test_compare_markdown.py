@@ -7,6 +7,7 @@ from scipy.stats import binom
 from dream3d.compare.figures import number
 from dream3d.compare.markdown import SHORT, conditions, filled, findings, pairs, prompt_table, short_table
 from dream3d.compare.table import Row, columns, table
+from dream3d.compare.values import Missing
 
 PROMPTS = ["a corgi", "a red car", "a voxel pig | b"]
 
@@ -19,7 +20,7 @@ def made(variants=("sds", "csd", "vsd"), prompts=PROMPTS, seeds=(0, 1), seed=0):
             for s in seeds:
                 low = draw.random() / 4 + 0.3 * (variant == "csd")
                 values = {"judge_precision": low, "judge_rank": 9 - low, "janus": 0.5, "snr_0.5": 123.4567,
-                          "seconds_per_step": draw.random(), "clip_score": "no CLIP was given"}  # fmt: skip
+                          "seconds_per_step": draw.random(), "clip_score": Missing("no CLIP was given")}  # fmt: skip
                 rows.append(Row(variant, prompt, s, values, None))
     rows.append(Row("vsd", "a corgi", 2, {}, "out of memory"))
     shown = columns([0.5])
@@ -28,7 +29,7 @@ def made(variants=("sds", "csd", "vsd"), prompts=PROMPTS, seeds=(0, 1), seed=0):
     return {
         "command": ["python", "-m", "dream3d.compare"], "columns": [asdict(c) for c in shown],
         "table": {v: {n: asdict(e) for n, e in row.items()} for v, row in entries.items()},
-        "cells": [asdict(row) for row in rows], "groups": {"animals": ["a corgi"], "none": ["a to_meta"]},
+        "cells": [asdict(row) for row in rows], "groups": {"animals": ["a corgi"], "none": ["a ghost"]},
         "runs": {"steps": [100], "batch_size": [2], "size": [64]}, "machines": [machine],
     }  # fmt: skip
 

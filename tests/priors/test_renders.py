@@ -44,7 +44,7 @@ def test_diffusers_cosine_is_diffusers():
 
 
 def test_a_wrong_path_is_named(tmp_path):
-    with pytest.raises(UserError, match="expected (a mesh file|some of)"):
+    with pytest.raises(UserError, match=r"expected (a mesh file|some of)"):
         load(path=str(tmp_path / "nothing.glb"))
-    with pytest.raises(UserError, match="expected (a mesh file|some of)"):
+    with pytest.raises(UserError, match=r"expected (a mesh file|some of)"):
         load(path=str(tmp_path))
