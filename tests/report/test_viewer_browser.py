@@ -103,8 +103,8 @@ def is_like(pixel: np.ndarray, colour: tuple[int, int, int]) -> bool:
 
 
 def asymmetry(picture: np.ndarray) -> float:
-    """Share of the pixels, between header and footer, that differ from their mirror image."""
-    body = picture[80:420]
+    """Fraction of the pixels, between header and buttons, that differ from their mirror image."""
+    body = picture[80:390]
     return float((np.abs(body - body[:, ::-1]).max(-1) > 60).mean())
 
 
@@ -120,7 +120,10 @@ def test_the_front_is_upright(tmp_path):
 def test_it_starts_in_three_quarter_view(tmp_path):
     picture, complaints = shown(box(), tmp_path, "")
     assert complaints == []
-    sides = [any(is_like(p, SIDES[side]) for p in picture[100:400:4, 60:420:4].reshape(-1, 3)) for side in SIDES]
+    seen = picture[100:390:4, 60:420:4].reshape(
+        -1, 3
+    )  # a side counts from a hundredth on: edges show a thin line of the back
+    sides = [np.mean([is_like(p, SIDES[side]) for p in seen]) > 0.01 for side in SIDES]
     assert dict(zip(SIDES, sides, strict=True)) == {
         (0, 1): True, (0, -1): False, (1, 1): True, (1, -1): False, (2, 1): True, (2, -1): False,
     }  # fmt: skip
@@ -153,19 +156,6 @@ def test_the_slider_shows_what_was_before_on_the_left(tmp_path):
     picture, complaints = shown(box(), tmp_path, "#azimuth=0&elevation=0", before=red)
     assert complaints == []
     assert is_like(picture[240, 170], (255, 0, 0)) and is_like(picture[240, 320], SIDES[2, 1])
-
-
-def test_the_object_is_moved_aside_with_the_right_button(tmp_path):
-    script = """<script>addEventListener('load', () => setTimeout(() => {
-      const view = document.getElementById('view'), at = (kind, x) => view.dispatchEvent(
-        new PointerEvent(kind, { pointerId: 1, clientX: x, clientY: 240, button: 2, bubbles: true }));
-      view.setPointerCapture = () => {};
-      at('pointerdown', 100); at('pointermove', 220); at('pointerup', 220);
-    }, 300));</script>"""
-    picture, complaints = shown(box(), tmp_path, "#azimuth=0&elevation=0", script=script)
-    assert complaints == []
-    green = np.nonzero([is_like(p, SIDES[2, 1]) for p in picture[240]])[0]
-    assert 340 < (green.min() + green.max()) / 2 < 380  # 120 pixels to the right of the middle
 
 
 def test_azimuth_grows_towards_x(tmp_path):
