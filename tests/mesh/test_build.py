@@ -9,6 +9,7 @@ from shapes import ball, solid
 from torch import nn
 
 from dream3d.fields.mesh_field import dmtet
+from dream3d.fields.voxel import Voxel
 from dream3d.mesh.build import Build, to_mesh
 from dream3d.mesh.clean import inspect
 from dream3d.types import Surface
@@ -41,7 +42,8 @@ def test_vertex_colours_are_those_of_the_surface():
 
 
 def test_a_level_set_is_smoothed_a_surface_made_of_triangles_is_not():
-    made = dmtet(appearance=solid(ball), distance=lambda x: x.abs().amax(1) - 0.6, resolution=8, levels=[4])
+    appearance = Voxel(generator=torch.Generator(), size=4)
+    made = dmtet(appearance=appearance, distance=lambda x: x.abs().amax(1) - 0.6, resolution=8, levels=[4])
     made.surface = lambda x: Surface(x[:, 0], x)
     for field, smoothed in ((solid(ball), True), (made, False)):
         plain, smooth = (to_mesh(field, resolution=16, faces=5000, smoothing=n).vertices for n in (0, 3))
