@@ -39,3 +39,10 @@ def test_a_range_is_bounded_and_holds_what_was_tested(requirement: Requirement) 
 @pytest.mark.parametrize("requirement", REQUIREMENTS, ids=lambda r: r.name)
 def test_what_is_installed_is_in_range(requirement: Requirement) -> None:
     assert Version(metadata.version(requirement.name)) in requirement.specifier
+
+
+def test_the_wheel_has_every_package() -> None:
+    text = (ROOT / "pyproject.toml").read_text()
+    listed = set(re.findall(r'"(dream3d[\w.]*)"', text.split("packages = [")[1].split("]")[0]))
+    folders = {file.parent.relative_to(ROOT) for file in (ROOT / "dream3d").rglob("__init__.py")}
+    assert listed == {".".join(folder.parts) for folder in folders} | {"dream3d.conf"}
