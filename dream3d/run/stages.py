@@ -42,12 +42,12 @@ from dream3d.types import Mesh
 
 FILES = {
     "mesh.glb": "textured mesh",
-    "mesh.obj": "the same for older programs",
-    "turntable.mp4": "once round it",
-    "turntable.gif": "once round it, small",
-    "preview.png": "eight sides",
-    "viewer.html": "to turn it in a browser",
-    "checkpoint.pt": "to continue",
+    "mesh.obj": "the same as OBJ",
+    "turntable.mp4": "360-degree turntable",
+    "turntable.gif": "the same, smaller",
+    "preview.png": "eight views",
+    "viewer.html": "interactive viewer, offline",
+    "checkpoint.pt": "checkpoint for resuming",
 }
 
 
