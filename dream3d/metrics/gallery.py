@@ -1,6 +1,5 @@
 """The typical models of the embedded prior's benchmark nouns: what its results are compared with."""
 
-from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -42,13 +41,9 @@ def pack(meshes: dict[str, Mesh], file: Path = FILE) -> None:
     np.savez_compressed(
         file,
         nouns=np.array(list(meshes)),
-        vertices=stacked([((m.vertices + 1) * SCALE).round().numpy().astype(np.uint16) for m in parts]),
-        colours=stacked([(c * 255).round().numpy().astype(np.uint8) for c in colours]),
-        faces=stacked([m.faces.numpy().astype(np.uint16) for m in parts]),
+        vertices=np.concatenate([((m.vertices + 1) * SCALE).round().numpy().astype(np.uint16) for m in parts]),
+        colours=np.concatenate([(c * 255).round().numpy().astype(np.uint8) for c in colours]),
+        faces=np.concatenate([m.faces.numpy().astype(np.uint16) for m in parts]),
         vertex_offset=np.cumsum([0, *(len(m.vertices) for m in parts)]),
         face_offset=np.cumsum([0, *(len(m.faces) for m in parts)]),
     )
-
-
-def stacked(arrays: Sequence[np.ndarray]) -> np.ndarray:
-    return np.concatenate(list(arrays))
