@@ -1,5 +1,6 @@
 """KHR_draco_mesh_compression, by DracoPy where it is installed."""
 
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -13,12 +14,12 @@ def decompressed(
 ) -> tuple[dict[str, Array], Array]:
     """A primitive's attributes as float64, and its indices."""
     try:
-        import DracoPy
+        decoder = import_module("DracoPy")
     except ImportError as error:
         raise UserError(
             f"{compressed(container.file, 'KHR_draco_mesh_compression')}, or pip install DracoPy"
         ) from error
-    mesh = DracoPy.decode(container.view(draco["bufferView"]))
+    mesh = decoder.decode(container.view(draco["bufferView"]))
     attributes = {}
     for name, number in draco["attributes"].items():
         a = container.tree["accessors"][primitive["attributes"][name]]
