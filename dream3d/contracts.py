@@ -123,7 +123,9 @@ class WithMaterial(Protocol):
     """A field with roughness and metallic, (n, 3) -> (n, 2); None where it is switched off."""
 
     @property
-    def material(self) -> nn.Module | None: ...
+    def material(self) -> nn.Module | None:
+        """The module of roughness and metallic."""
+        ...
 
 
 def material_of(field: object) -> nn.Module | None:
@@ -174,7 +176,9 @@ class WithNotes(Protocol):
     """A prior or a prompt table with lines that the user should read before the run."""
 
     @property
-    def notes(self) -> Sequence[str]: ...
+    def notes(self) -> Sequence[str]:
+        """One line for each note."""
+        ...
 
 
 def notes_of(part: object) -> list[str]:

@@ -146,6 +146,7 @@ def repeated(camera: Camera, n: int) -> Camera:
 
 
 def parameters(optimizer: torch.optim.Optimizer) -> list[Tensor]:
+    """All parameters that the optimizer updates, group after group."""
     return [p for group in optimizer.param_groups for p in group["params"]]
 
 

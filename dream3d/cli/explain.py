@@ -154,6 +154,7 @@ def fits(got: Any, default: Any) -> bool:
 
 
 def number(value: Any) -> bool:
+    """Is the value an integer or a float? A bool is neither."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 

@@ -83,4 +83,5 @@ class Decoder(nn.Module):
         return Surface(density_of(raw[:, 0], x, self.initial, self.activation), self.colours(raw[:, 1:]))
 
     def parameter_group(self) -> ParameterGroup:
+        """All parameters as one group, at the decoder's own ``lr_scale``."""
         return {"params": list(self.parameters()), "name": "decoder", "lr_scale": self.lr_scale}

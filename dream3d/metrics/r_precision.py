@@ -41,6 +41,7 @@ def rank(similarity: Float[Tensor, "n concepts"], true: Int[Tensor, " n"]) -> Fl
 
 
 def check(similarity: Float[Tensor, "n concepts"], true: Int[Tensor, " n"]) -> None:
+    """Raise ValueError for an empty batch, caption indices out of range, or NaN similarities."""
     n, concepts = similarity.shape
     if n == 0 or true.min() < 0 or true.max() >= concepts:
         got = "no pictures" if n == 0 else f"caption indices from {true.min().item()} to {true.max().item()}"

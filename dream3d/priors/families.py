@@ -27,7 +27,9 @@ class Family(Protocol):
     """Text and call of one family of networks; a dataclass, whose ``parts`` are encoders and tokenizers."""
 
     @property
-    def parts(self) -> Mapping[str, Any]: ...
+    def parts(self) -> Mapping[str, Any]:
+        """Encoders and tokenizers by their name in the diffusers folder."""
+        ...
 
     @property
     def shape(self) -> tuple[int, int]:

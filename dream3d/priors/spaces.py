@@ -23,7 +23,9 @@ class Space(Protocol):
     """Where a prior's x lives; ``size`` is the height and width in pixels of the images it takes."""
 
     @property
-    def size(self) -> int: ...
+    def size(self) -> int:
+        """Height and width in pixels of the images it takes."""
+        ...
 
     @property
     def channels(self) -> int: ...
@@ -108,10 +110,12 @@ class Latent:
 
     @property
     def scale(self) -> float:
+        """Factor from the VAE's latents to the network's x."""
         return self.vae.config.scaling_factor
 
     @property
     def shift(self) -> float:
+        """Subtracted from the VAE's latents before scaling; 0 for most VAEs."""
         return getattr(self.vae.config, "shift_factor", None) or 0.0
 
     def encode(

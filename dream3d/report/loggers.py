@@ -13,7 +13,9 @@ class Logger(Protocol):
     """Takes the scalars of a step (None: not finite) and is closed at the end of a stage."""
 
     def write(self, step: int, row: Row) -> None: ...
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Flush what is still buffered; called once, at the end of the run."""
+        ...
 
 
 class TensorBoard:

@@ -56,6 +56,7 @@ def preview_mesh(setup: Setup, folder: Path) -> None:
 
 
 def around(setup: Setup, size: int) -> Camera:
+    """Eight cameras on a circle around the object."""
     return turntable(8, ELEVATION, DISTANCE, FOV_Y, size).to(setup.device)
 
 

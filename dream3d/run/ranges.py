@@ -42,14 +42,17 @@ class Range:
 
 
 def number(low: float | int, high: float | int) -> Range:
+    """Any number in [low, high]."""
     return Range(low, high)
 
 
 def above(low: float | int, high: float | int) -> Range:
+    """Any number in (low, high]."""
     return Range(low, high, open_low=True)
 
 
 def whole(low: int, high: int) -> Range:
+    """An integer in [low, high]."""
     return Range(low, high, whole=True)
 
 
@@ -179,6 +182,7 @@ def out_of_range(got: Any, path: str = "") -> Iterator[str]:
 
 
 def out_of_numbers(got: float | int, path: str, allowed: Range) -> Iterator[str]:
+    """One line if the number is outside its range."""
     if got not in allowed:
         yield f"{path}: got {got}, expected {allowed}"
 

@@ -192,6 +192,7 @@ def found(folder: Path, first: Any, start: Callable[[Any], Mesh], field: Any) ->
 
 
 def itself(mesh: Mesh, _field: Any) -> Mesh:
+    """The given mesh, in place of one extracted from the field."""
     return mesh
 
 
@@ -244,6 +245,7 @@ def scalars(step: Step) -> dict[str, torch.Tensor]:
 
 
 def save(run: Run, setup: Setup, done: int) -> None:
+    """Write the run's checkpoint after ``done`` steps of this stage."""
     checkpoint.save(run.folder / "checkpoint.pt", {"step": done, "state": state_of(setup)})
     run.step = done
 

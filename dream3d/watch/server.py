@@ -42,6 +42,7 @@ class LiveServer(ThreadingHTTPServer):
 
     @property
     def url(self) -> str:
+        """Address of the page, with its secret token."""
         return f"http://127.0.0.1:{self.server_address[1]}/{self.token}/"
 
 
@@ -112,9 +113,11 @@ class Handler(BaseHTTPRequestHandler):
         self.send(b"not found", "text/plain", HTTPStatus.NOT_FOUND)
 
     def send_json(self, content: Any) -> None:
+        """Answer with the content as JSON."""
         self.send(json.dumps(content).encode(), "application/json")
 
     def send(self, body: bytes, kind: str, status: HTTPStatus = HTTPStatus.OK) -> None:
+        """Answer with a body of the given MIME type and the headers that keep the page private."""
         headers = {
             "Content-Type": kind,
             "Content-Length": str(len(body)),

@@ -54,6 +54,7 @@ def file_of(setting: str, path: str, inside: str | None = None) -> Path:
 
 
 def unreadable(setting: str, file: Path, error: Exception) -> UserError:
+    """The error for a weights file that does not match the prior's base model."""
     reason = " ".join(str(error).split())[:200]
     return UserError(f"{setting}: {file} does not fit this prior ({reason}); use one made for its base model")
 

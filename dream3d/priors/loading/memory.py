@@ -152,6 +152,7 @@ def counted(call: Callable[[], Tensor], backward: bool, modules: list[nn.Module]
 
 
 def meta(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
+    """A tensor on the meta device: a shape without memory."""
     return torch.empty(shape, dtype=dtype, device="meta")
 
 

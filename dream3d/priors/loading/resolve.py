@@ -114,6 +114,7 @@ def reason_of(error: Exception, place: str) -> str:
 
 
 def failed(error: Exception) -> str:
+    """Why a download ended, shortened, and what to do."""
     return f"the download failed ({' '.join(str(error).split())[:120]}); start again, it continues"
 
 
