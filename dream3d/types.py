@@ -181,8 +181,9 @@ class Mesh:
     """Triangles in world space. Colours are sRGB in [0, 1], one a vertex.
 
     ``uv`` (v = 0 at the bottom, as OBJ and glTF exporters expect it from trimesh) and ``texture``
-    (``h w 3``, [0, 1], row 0 at the top) exist after baking. ``material`` (roughness, metallic) are further
-    texels; ``placement`` (x, y, z, s) says where a file's mesh was: at ``s p + (x, y, z)``.
+    (``h w 3``, [0, 1], row 0 at the top) exist after baking. ``material`` (roughness, metallic), ``occlusion``
+    (1: open) and ``normal_map`` (0.5 + 0.5 (t, b, n), glTF's frame) are further texels; ``placement``
+    (x, y, z, s) says where a file's mesh was: at ``s p + (x, y, z)``.
     """
 
     vertices: Float[Tensor, "v 3"]
@@ -193,6 +194,8 @@ class Mesh:
     texture: Float[Tensor, "h w 3"] | None = None
     material: Float[Tensor, "h w 2"] | None = None
     placement: Float[Tensor, "4"] | None = None
+    occlusion: Float[Tensor, "h w 1"] | None = None
+    normal_map: Float[Tensor, "h w 3"] | None = None
 
 
 @dataclass(frozen=True)

@@ -98,6 +98,7 @@ LARGER = {
     "fields/test_fields.py": "the contract of every field",
     "mesh/test_importing_cases.py": "small glTF and OBJ files of every kind",
     "mesh/test_round_trip.py": "what is exported, read back",
+    "mesh/test_detail.py": "normal map, occlusion and coarser copies from a field to Blender",
     "mesh/test_independent_renderer.py": "the exported GLB as other programs show it",
     "priors/test_every_family.py": "each family from a folder to an optimised field",
     "report/test_viewer_browser.py": "the viewer in a real browser",

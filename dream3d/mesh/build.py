@@ -11,6 +11,8 @@ from dream3d.mesh.colour import visible_colour
 from dream3d.mesh.delight import delit
 from dream3d.mesh.export import FORMATS, SIZE_MM, TEXTURED, export
 from dream3d.mesh.extract import find_isovalue, isosurface, sample
+from dream3d.mesh.normal_map import normal_map
+from dream3d.mesh.occlusion import ambient_occlusion
 from dream3d.mesh.unwrap import atlas_of
 from dream3d.types import Explicit, Field, Mesh
 
@@ -73,6 +75,10 @@ def on_cpu(mesh: Mesh) -> Mesh:
     return replace(made, normals=vertex_normals(made.vertices, made.faces))
 
 
+FINE = 2_000_000
+"""Face budget of the surface whose normals are baked: none, in effect."""
+
+
 @dataclass(frozen=True)
 class Build:
     """The knobs of mesh making; ``conf/mesh/default.yaml`` says what each does."""
@@ -94,6 +100,9 @@ class Build:
     size_mm: float | int = SIZE_MM
     up: str = "y"
     front: str = "auto"
+    occlusion: int = 0
+    normal_map: bool = False
+    lods: Sequence[int] = ()
 
     def __post_init__(self) -> None:
         unknown = [f for f in self.formats if f not in FORMATS]
@@ -105,6 +114,9 @@ class Build:
             value = getattr(self, name)
             if not isinstance(value, int) or value < least:
                 raise ValueError(f"mesh.{name}: got {value}, expected a whole number, at least {least}")
+        for name, counts, least in (("occlusion", [self.occlusion], 0), ("lods", self.lods, 4)):
+            if any(not isinstance(count, int) or count < least for count in counts):
+                raise ValueError(f"mesh.{name}: got {getattr(self, name)}, expected whole numbers, at least {least}")
         light = self.light
         if light is not None and light != "auto" and (isinstance(light, str) or len(light) != 4 or not any(light[:3])):
             raise ValueError(f"mesh.light: got {light}, expected auto, null or [x, y, z, ambient], not x = y = z = 0")
@@ -135,7 +147,7 @@ class Build:
         """``unwrap`` and ``bake`` with these knobs."""
         depths = (self.outside, self.inside, self.colour_samples)
         outside, inside, samples = ON_SURFACE if isinstance(field, Explicit) else depths
-        return bake(
+        baked = bake(
             atlas_of(mesh, size=self.size, padding=self.padding),
             field,
             size=self.size,
@@ -145,6 +157,16 @@ class Build:
             chunk=self.chunk,
             light=self.known_light,
         )
+        return self.detailed(baked, field)
+
+    def detailed(self, mesh: Mesh, field: Field) -> Mesh:
+        """With ambient occlusion and the normals of the surface before decimation, where they are asked for."""
+        if self.normal_map:
+            fine = replace(self, faces=FINE).geometry(field)
+            mesh = replace(mesh, normal_map=normal_map(mesh, fine, self.size))
+        if self.occlusion:
+            mesh = replace(mesh, occlusion=ambient_occlusion(mesh, self.size, rays=self.occlusion))
+        return mesh
 
     def make(self, field: Field) -> tuple[Mesh, Report]:
         """The textured mesh and what it is like; writes nothing."""
@@ -160,4 +182,7 @@ class Build:
         """Make the mesh and write it into ``folder`` in ``formats``."""
         mesh = self.exportable(field)
         export(mesh, folder, self.formats, size_mm=float(self.size_mm))
+        for level, faces in enumerate(self.lods, 1):
+            coarser = replace(self, faces=faces, size=max(64, self.size >> level), formats=("glb",), lods=())
+            export(coarser.exportable(field), folder, ["glb"], name=f"mesh-lod{level}")
         return mesh

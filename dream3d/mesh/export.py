@@ -99,7 +99,7 @@ def _bytes(shape: trimesh.Trimesh, kind: str) -> bytes:
 def _glb(mesh: Mesh, name: str) -> trimesh.Trimesh:
     shape = _with_normals(mesh)
     if mesh.texture is not None and mesh.uv is not None:
-        material = PBRMaterial(name=name, baseColorTexture=_picture(mesh.texture), **_surface(mesh))
+        material = PBRMaterial(name=name, baseColorTexture=_picture(mesh.texture), **_surface(mesh), **_detail(mesh))
         shape.visual = TextureVisuals(uv=mesh.uv.numpy(), material=material)
     elif mesh.colours is not None:
         # glTF 2.0 section 3.7.2.1: COLOR_0 is linear, where textures are sRGB; in bytes dark ones would differ.
@@ -121,6 +121,13 @@ def _surface(mesh: Mesh) -> dict[str, Any]:
         return {"metallicFactor": 0.0, "roughnessFactor": ROUGHNESS}
     texels = torch.cat((torch.zeros_like(mesh.material[..., :1]), mesh.material), dim=-1)
     return {"metallicFactor": 1.0, "roughnessFactor": 1.0, "metallicRoughnessTexture": _picture(texels)}
+
+
+def _detail(mesh: Mesh) -> dict[str, Any]:
+    """Ambient occlusion (red) and the tangent-space normal map, where they were baked (glTF 2.0 section 3.9.3)."""
+    grey = None if mesh.occlusion is None else mesh.occlusion.expand(-1, -1, 3)
+    texels = {"occlusionTexture": grey, "normalTexture": mesh.normal_map}
+    return {name: _picture(texture) for name, texture in texels.items() if texture is not None}
 
 
 def _obj(mesh: Mesh, name: str) -> dict[str, bytes]:
