@@ -20,7 +20,7 @@ QUICK = [word for word in SMALL if not word.startswith("prompt=")]
 def client(tmp_path_factory):
     place = tmp_path_factory.mktemp("app")
     overrides = [*QUICK, "experiment=reconstruct", f"prior.path={box_file(place)}", "prior.resolution=32",
-                 "refine.size=16", "preview_every=2"]  # fmt: skip
+                 "preview_every=2"]  # fmt: skip
     with pytest.MonkeyPatch.context() as patch:
         without_pictures(patch)
         page = app.form(overrides)

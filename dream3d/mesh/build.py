@@ -102,7 +102,7 @@ class Build:
     front: str = "auto"
     occlusion: int = 0
     normal_map: bool = False
-    lods: Sequence[int] = ()
+    lods: Sequence[int] | None = None
 
     def __post_init__(self) -> None:
         unknown = [f for f in self.formats if f not in FORMATS]
@@ -114,7 +114,7 @@ class Build:
             value = getattr(self, name)
             if not isinstance(value, int) or value < least:
                 raise ValueError(f"mesh.{name}: got {value}, expected a whole number, at least {least}")
-        for name, counts, least in (("occlusion", [self.occlusion], 0), ("lods", self.lods, 4)):
+        for name, counts, least in (("occlusion", [self.occlusion], 0), ("lods", self.lods or (), 4)):
             if any(not isinstance(count, int) or count < least for count in counts):
                 raise ValueError(f"mesh.{name}: got {getattr(self, name)}, expected whole numbers, at least {least}")
         light = self.light
@@ -182,7 +182,7 @@ class Build:
         """Make the mesh and write it into ``folder`` in ``formats``."""
         mesh = self.exportable(field)
         export(mesh, folder, self.formats, size_mm=float(self.size_mm))
-        for level, faces in enumerate(self.lods, 1):
-            coarser = replace(self, faces=faces, size=max(64, self.size >> level), formats=("glb",), lods=())
+        for level, faces in enumerate(self.lods or (), 1):
+            coarser = replace(self, faces=faces, size=max(64, self.size >> level), formats=("glb",), lods=None)
             export(coarser.exportable(field), folder, ["glb"], name=f"mesh-lod{level}")
         return mesh

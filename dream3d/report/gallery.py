@@ -15,6 +15,7 @@ PICTURES = ("turntable.gif", "preview.png")
 def write_gallery(root: Path, runs: Sequence[Mapping[str, str]]) -> Path:
     """Page and table of ``runs``: plain text under prompt, settings, folder (a name below ``root``), seconds,
     warnings and error. Returns the page, which opens from disk, offline."""
+    root.mkdir(parents=True, exist_ok=True)  # where all runs so far failed, there is none yet
     with replacing(root / "runs.csv") as partial, partial.open("w", encoding="utf-8", newline="") as file:
         table = csv.DictWriter(file, list(runs[0]))
         table.writeheader()

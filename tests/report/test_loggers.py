@@ -1,6 +1,7 @@
 """TensorBoard and Weights & Biases get what metrics.jsonl gets; read back with their own readers."""
 
 import json
+import time
 from importlib.util import find_spec
 
 import pytest
@@ -60,5 +61,9 @@ def test_wandb_offline(tmp_path, monkeypatch):
     logger.write(0, {"loss": 0.5, "bad": None})
     logger.close()
     (kept,) = tmp_path.rglob("*.wandb")
-    content = kept.read_bytes()
+    for _ in range(100):  # its own process writes the file, and may be behind
+        content = kept.read_bytes()
+        if b"loss" in content:
+            break
+        time.sleep(0.1)
     assert b"loss" in content and b"a box" in content and b"bad" not in content
