@@ -26,7 +26,7 @@ def client(tmp_path_factory):
         page = app.form(overrides)
         _, url, _ = page.launch(prevent_thread_lock=True, quiet=True, server_name="127.0.0.1",
                                 max_file_size=app.LARGEST_UPLOAD)  # fmt: skip
-        yield Client(url, verbose=False), place
+        yield Client(url, verbose=False, httpx_kwargs={"timeout": 300}), place
         page.close()
 
 
