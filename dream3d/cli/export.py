@@ -5,7 +5,10 @@
     resolution=256       grid cells across the unit ball (mesh.resolution); refined runs keep their own
     faces=20000          face budget (mesh.faces)
     texture=2048         texels a side (mesh.size)
-    isovalue=auto         density of the surface, or auto (mesh.isovalue)
+    isovalue=auto        density of the surface, or auto (mesh.isovalue)
+    normal_map=true      bake the normals of the surface before decimation into the GLB (mesh.normal_map)
+    occlusion=64         bake ambient occlusion into the GLB, with so many rays a texel (mesh.occlusion)
+    lods=5000,1500       face budgets of coarser copies, mesh-lod1 and mesh-lod2 (mesh.lods)
     size_mm=120          longest side in stl and 3mf, which are for printers: z up, standing on z = 0 (mesh.size_mm)
     out=<folder>         where to write; the run's folder where left out
 
@@ -32,7 +35,12 @@ MESH = {
     "texture": "size",
     "isovalue": "isovalue",
     "size_mm": "size_mm",
+    "normal_map": "normal_map",
+    "occlusion": "occlusion",
+    "lods": "lods",
 }
+SINCE: dict[str, Any] = {"size_mm": 80.0, "normal_map": False, "occlusion": 0, "lods": []}
+"""Settings that runs of before do not have."""
 WORDS = ("run", "out", *MESH)
 
 
@@ -55,7 +63,7 @@ def parsed(words: Sequence[str]) -> dict[str, str]:
 def mesh_settings(saved: DictConfig, given: dict[str, str]) -> DictConfig:
     """The run's mesh settings with those of the command line. Raises UserError for another kind of value."""
     default: Any = OmegaConf.to_container(saved.mesh, resolve=True)
-    default.setdefault("size_mm", 80.0)  # runs of before
+    default = {**SINCE, **default}
     mesh: Any = OmegaConf.create(default)
     for word, name in MESH.items():
         if word in given:
@@ -67,13 +75,16 @@ def mesh_settings(saved: DictConfig, given: dict[str, str]) -> DictConfig:
 
 
 def value_of(word: str, text: str) -> Any:
-    """``format`` is a list of names; numbers are numbers; the rest is text.
+    """``format`` and ``lods`` are lists; true and false are what they say, numbers are numbers; the rest is text.
 
-    >>> value_of("format", "obj,stl"), value_of("faces", "500"), value_of("isovalue", "auto")
-    (['obj', 'stl'], 500, 'auto')
+    >>> value_of("format", "obj,stl"), value_of("lods", "[500]"), value_of("faces", "500"), value_of("isovalue", "auto")
+    (['obj', 'stl'], [500], 500, 'auto')
     """
-    if word == "format":
-        return [part.strip() for part in text.strip("[]").split(",") if part.strip()]
+    if word in ("format", "lods"):
+        parts = [part.strip() for part in text.strip("[]").split(",") if part.strip()]
+        return [value_of("", part) for part in parts]
+    if text.lower() in ("true", "false"):
+        return text.lower() == "true"
     for kind in (int, float):
         try:
             return kind(text)
@@ -132,12 +143,13 @@ def export(words: Sequence[str]) -> list[Path]:
         build_mesh = instantiate(settings)
     fields = fields_of(saved, run / "checkpoint.pt")
     with constructing():  # an empty or a solid field is a ValueError
-        meshes = [build_mesh.make(field)[0] for field in fields]
+        made = [list(build_mesh.levels(field)) for field in fields]
     files = []
-    for i, mesh in enumerate(meshes):
+    for i, levels in enumerate(made):
         folder = out if i == 0 else out / f"particle-{i}"
         folder.mkdir(parents=True, exist_ok=True)
-        files += write(mesh, folder, build_mesh.formats, size_mm=float(build_mesh.size_mm))
+        for name, mesh in levels:
+            files += write(mesh, folder, build_mesh.formats, name, size_mm=float(build_mesh.size_mm))
     return files
 
 

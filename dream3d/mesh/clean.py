@@ -120,9 +120,13 @@ def decimate(mesh: Mesh, *, faces: int) -> Mesh:
         raise ValueError(f"mesh.faces: got {faces}, expected at least 4")
     if len(mesh.faces) <= faces:
         return mesh
-    simplified = fast_simplification.simplify(mesh.vertices.numpy(), mesh.faces.int().numpy(), target_count=faces)
-    vertices = torch.tensor(simplified[0], dtype=torch.float32)
-    return close(Mesh(vertices, torch.tensor(simplified[1], dtype=torch.int64)))
+    return close(Mesh(*collapsed(mesh, faces)))
+
+
+def collapsed(mesh: Mesh, faces: int) -> tuple[Float[Tensor, "v 3"], Int[Tensor, "f 3"]]:
+    """Vertices and triangles that are left of a mesh without double vertices."""
+    left = fast_simplification.simplify(mesh.vertices.numpy(), mesh.faces.int().numpy(), target_count=faces)
+    return torch.tensor(left[0], dtype=torch.float32), torch.tensor(left[1], dtype=torch.int64)
 
 
 def single(faces: Int[Tensor, "f 3"]) -> Int[Tensor, "k 3"]:
@@ -147,8 +151,27 @@ def close(mesh: Mesh) -> Mesh:
     return _compact(closed.vertices, outwards)
 
 
+def large(mesh: Mesh, *, share: float, smoothing: int) -> Mesh:
+    """Large parts only, smoothed, with smooth normals: a surface as fine as it was found."""
+    whole = smooth(keep_large(mesh, share=share), iterations=smoothing)
+    return replace(whole, normals=vertex_normals(whole.vertices, whole.faces))
+
+
+def reduced(mesh: Mesh, *, faces: int) -> Mesh:
+    """Decimated and closed, with smooth normals."""
+    small = decimate(mesh, faces=faces)
+    return replace(small, normals=vertex_normals(small.vertices, small.faces))
+
+
 def clean(mesh: Mesh, *, share: float, smoothing: int, faces: int) -> Mesh:
     """Large parts only, smoothed, decimated, closed, with smooth normals."""
-    large = keep_large(mesh, share=share)
-    small = decimate(smooth(large, iterations=smoothing), faces=faces)
-    return replace(small, normals=vertex_normals(small.vertices, small.faces))
+    return reduced(large(mesh, share=share, smoothing=smoothing), faces=faces)
+
+
+def simplified(mesh: Mesh, *, faces: int) -> Mesh:
+    """As ``reduced``, of a mesh that may be open and stays so: vertices on seams are joined, holes are not filled.
+    Its uv are lost; it keeps its ``placement``."""
+    joined = welded(mesh)
+    vertices, triangles = collapsed(joined, faces) if len(joined.faces) > faces else (joined.vertices, joined.faces)
+    small = _compact(vertices, single(triangles))
+    return replace(small, normals=vertex_normals(small.vertices, small.faces), placement=mesh.placement)

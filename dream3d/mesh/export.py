@@ -19,6 +19,7 @@ from trimesh.visual.material import PBRMaterial, SimpleMaterial
 
 from dream3d.mesh.check import check
 from dream3d.mesh.clean import to_trimesh, welded
+from dream3d.mesh.normal_map import tangents
 from dream3d.mesh.printing import PRINTED, printable, to_3mf
 from dream3d.render.srgb import linear
 from dream3d.types import Mesh
@@ -76,7 +77,7 @@ def _files(mesh: Mesh, kind: str, name: str) -> dict[str, bytes]:
     """The contents of the file(s) of one format."""
     if kind == "glb":
         data = export_glb(
-            _glb(mesh, name), include_normals=mesh.normals is not None, tree_postprocessor=_colours_by_name
+            _glb(mesh, name), include_normals=mesh.normals is not None, tree_postprocessor=_attributes_by_name
         )
         return {f"{name}.glb": data}
     if kind == "obj":
@@ -101,18 +102,24 @@ def _glb(mesh: Mesh, name: str) -> trimesh.Trimesh:
     if mesh.texture is not None and mesh.uv is not None:
         material = PBRMaterial(name=name, baseColorTexture=_picture(mesh.texture), **_surface(mesh), **_detail(mesh))
         shape.visual = TextureVisuals(uv=mesh.uv.numpy(), material=material)
+        if mesh.normal_map is not None:  # with its frame: some programs would make another one up
+            tangent, sign = tangents(mesh)
+            shape.vertex_attributes["tangent"] = torch.cat((tangent, sign[:, None]), dim=1).float().numpy()
     elif mesh.colours is not None:
         # glTF 2.0 section 3.7.2.1: COLOR_0 is linear, where textures are sRGB; in bytes dark ones would differ.
         shape.vertex_attributes["colour"] = linear(mesh.colours.clamp(0, 1)).float().numpy()
     return shape
 
 
-def _colours_by_name(tree: dict[str, Any]) -> None:
-    """trimesh writes colours of its own in bytes alone; an attribute of floats becomes them."""
+ATTRIBUTES = {"_colour": "COLOR_0", "_tangent": "TANGENT"}
+
+
+def _attributes_by_name(tree: dict[str, Any]) -> None:
+    """trimesh writes colours of its own in bytes alone, and no tangents: attributes of floats become them."""
     for part in tree["meshes"]:
         for primitive in part["primitives"]:
-            if "_colour" in primitive["attributes"]:
-                primitive["attributes"]["COLOR_0"] = primitive["attributes"].pop("_colour")
+            named = primitive["attributes"]
+            primitive["attributes"] = {ATTRIBUTES.get(name, name): index for name, index in named.items()}
 
 
 def _surface(mesh: Mesh) -> dict[str, Any]:

@@ -97,7 +97,8 @@ def check_free(folder: Path, overwrite: bool) -> None:
             )
 
 
-PRODUCTS = ("checkpoint.pt", "run.json", "preview.png", "viewer.html", "turntable.*", "metrics*.jsonl", "mesh.*")
+PRODUCTS = ("checkpoint.pt", "run.json", "preview.png", "viewer.html", "turntable.*", "metrics*.jsonl", "mesh.*",
+            "mesh-lod*")  # fmt: skip
 LEFTOVERS = (".*.partial*", "*.partial", ".mesh-*")
 """What a killed process was writing (``report/files.py``, ``mesh/export.py``)."""
 

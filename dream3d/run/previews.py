@@ -10,7 +10,7 @@ from torch import Tensor
 from dream3d.cameras import turntable
 from dream3d.contracts import LatentPrior
 from dream3d.fields.latents import in_rgb, latents_of
-from dream3d.mesh.build import to_mesh
+from dream3d.mesh.build import Build
 from dream3d.mesh.export import export
 from dream3d.mesh.isovalue import EmptyField, SolidField
 from dream3d.optimize import Setup
@@ -51,7 +51,7 @@ def preview_mesh(setup: Setup, folder: Path) -> None:
     """``preview.glb``: the first field's surface so far, coarse and with vertex colours, for the live view;
     nothing where there is no surface yet."""
     with in_rgb(setup.fields[0]), suppress(EmptyField, SolidField):
-        mesh = to_mesh(setup.fields[0], resolution=48, refine=1, smoothing=1, faces=4000, colour_samples=2)
+        mesh = Build(resolution=48, refine=1, smoothing=1, faces=4000, colour_samples=2).geometry(setup.fields[0])
         export(mesh, folder, ["glb"], name="preview")
 
 

@@ -116,7 +116,7 @@ RANGES: dict[str, Range] = {
     "mesh.resolution": whole(8, 1024), "mesh.isovalue": above(0, LARGE), "mesh.refine": whole(0, 100),
     "mesh.share": SHARE, "mesh.smoothing": whole(0, 1000), "mesh.faces": whole(4, 5_000_000),
     "mesh.size": whole(16, 16384), "mesh.size_mm": above(0, 100_000), "mesh.padding": whole(0, 64),
-    "mesh.outside": number(0, 1),
+    "mesh.occlusion": whole(0, 4096), "mesh.lods": whole(4, 5_000_000), "mesh.outside": number(0, 1),
     "mesh.inside": number(0, 1), "mesh.colour_samples": whole(1, 256), "mesh.chunk": whole(1, 10**9),
     # priors and prompts
     "prior.resolution": whole(8, 4096), "prior.guidance": number(0, 1000), "prior.steps": whole(1, 1000),
@@ -134,7 +134,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 PAIRS = ("camera.azimuth", "camera.elevation", "camera.fov_y", "camera.distance", "camera.fill",
          "shading.distance", "algorithm.betas")  # fmt: skip
-MAY_BE_EMPTY = ("log", "prior.places", "light.lamps", "schedule.steps")
+MAY_BE_EMPTY = ("log", "mesh.lods", "prior.places", "light.lamps", "schedule.steps")
 MAY_BE_LIST = ("mesh.light",)
 MAY_BE_NULL = ("camera.distance", "distill.student", "prompts.views", "prompts.perp_neg", "prompts.debias",
                "prompts.contrast", "optimizer.clip", "field.material", "render.light", "field.levels",

@@ -43,6 +43,7 @@ from dream3d.types import Mesh
 FILES = {
     "mesh.glb": "textured mesh",
     "mesh.obj": "the same as OBJ",
+    "mesh-lod1.glb": "coarser copies: lod1, lod2, ...",
     "turntable.mp4": "360-degree turntable",
     "turntable.gif": "the same, smaller",
     "preview.png": "eight views",

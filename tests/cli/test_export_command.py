@@ -50,6 +50,20 @@ def test_formats_resolution_faces_and_texture_are_what_was_asked(run, capsys):
     assert len(capsys.readouterr().out.split()) == 8
 
 
+def test_maps_and_coarser_copies_are_made_of_a_run_that_had_none(run, tmp_path, capsys):
+    words = ["normal_map=true", "occlusion=8", "lods=150,60", f"out={tmp_path / 'new'}"]
+    assert exporting.command([f"run={run}", *words]) == 0
+    names = [line.split("/")[-1] for line in capsys.readouterr().out.split()]
+    assert names == ["mesh.glb", "mesh-lod1.glb", "mesh-lod2.glb"] * 2
+    for name, most in (("mesh", 300), ("mesh-lod1", 150), ("mesh-lod2", 60)):
+        mesh = trimesh.load(tmp_path / "new" / f"{name}.glb", force="mesh")
+        assert len(mesh.faces) <= most
+        assert mesh.visual.material.normalTexture is not None and mesh.visual.material.occlusionTexture is not None
+    for words in (["lods=60,150"], ["lods=many"], ["occlusion=-1"], ["normal_map=7"]):
+        assert exporting.command([f"run={run}", *words]) == 2
+        assert f"mesh.{words[0].split('=')[0]}: got" in capsys.readouterr().err
+
+
 def test_a_stopped_run_without_its_prior_and_a_refined_one_can_be_exported(run, tmp_path):
     saved = checkpoint.load(run / "checkpoint.pt")
     config = (run / "config.yaml").read_text()

@@ -41,3 +41,10 @@ def test_a_single_ray_hits_the_nearer_side():
 def test_no_triangles_is_an_error():
     with pytest.raises(ValueError, match="got 0 faces"):
         Scene(torch.zeros(3, 3), torch.zeros(0, 3, dtype=torch.int64))
+
+
+def test_what_is_blocked_is_what_is_hit():
+    mesh = box(0.8)
+    rays, scene = pixel_rays(turntable(3, 0.4, 3.0, 0.5, 24)), Scene(mesh.vertices, mesh.faces)
+    hit = scene.cast(rays).face >= 0
+    assert torch.equal(scene.blocked(rays), hit) and 0 < hit.float().mean() < 1

@@ -10,7 +10,7 @@ from torch import nn
 
 from dream3d.fields.mesh_field import dmtet
 from dream3d.fields.voxel import Voxel
-from dream3d.mesh.build import Build, to_mesh
+from dream3d.mesh.build import Build
 from dream3d.mesh.clean import inspect
 from dream3d.types import Surface
 
@@ -20,7 +20,7 @@ CONF = Path(__file__).parents[2] / "conf" / "mesh" / "default.yaml"
 def test_the_yaml_says_every_knob_and_its_default():
     said = yaml.safe_load(CONF.read_text())
     assert said.pop("_target_") == "dream3d.mesh.build.Build"
-    assert said == {f.name: list(f.default) if f.name == "formats" else f.default for f in fields(Build)}
+    assert said == {f.name: list(f.default) if isinstance(f.default, tuple) else f.default for f in fields(Build)}
 
 
 def test_field_to_files(tmp_path):
@@ -37,7 +37,7 @@ def test_without_a_textured_format_nothing_is_unwrapped(tmp_path):
 
 
 def test_vertex_colours_are_those_of_the_surface():
-    mesh = to_mesh(solid(ball), resolution=32, faces=500)
+    mesh = Build(resolution=32, faces=500).geometry(solid(ball))
     torch.testing.assert_close(mesh.colours, (mesh.vertices + 1) / 2, atol=0.02, rtol=0)
 
 
@@ -46,7 +46,7 @@ def test_a_level_set_is_smoothed_a_surface_made_of_triangles_is_not():
     made = dmtet(appearance=appearance, distance=lambda x: x.abs().amax(1) - 0.6, resolution=8, levels=[4])
     made.surface = lambda x: Surface(x[:, 0], x)
     for field, smoothed in ((solid(ball), True), (made, False)):
-        plain, smooth = (to_mesh(field, resolution=16, faces=5000, smoothing=n).vertices for n in (0, 3))
+        plain, smooth = (Build(resolution=16, faces=5000, smoothing=n).geometry(field).vertices for n in (0, 3))
         assert torch.equal(plain, smooth) != smoothed
 
 
