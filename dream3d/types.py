@@ -178,12 +178,10 @@ class SignedGrid:
 
 @dataclass(frozen=True)
 class Mesh:
-    """Triangles in world space. Colours are sRGB in [0, 1], one a vertex.
+    """Triangles in world space. Colours are sRGB in [0, 1], one a vertex; ``uv`` has v = 0 at the bottom.
 
-    ``uv`` (v = 0 at the bottom, as OBJ and glTF exporters expect it from trimesh) and ``texture``
-    (``h w 3``, [0, 1], row 0 at the top) exist after baking. ``material`` (roughness, metallic), ``occlusion``
-    (1: open) and ``normal_map`` (0.5 + 0.5 (t, b, n), glTF's frame) are further texels; ``placement``
-    (x, y, z, s) says where a file's mesh was: at ``s p + (x, y, z)``.
+    Texels, row 0 at the top, exist after baking: ``texture``, ``material`` (roughness, metallic), ``occlusion`` (1:
+    open), ``normal_map`` (0.5 + 0.5 (t, b, n)). ``placement`` (x, y, z, s): a file's mesh was at ``s p + (x, y, z)``.
     """
 
     vertices: Float[Tensor, "v 3"]

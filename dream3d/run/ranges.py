@@ -193,7 +193,10 @@ def out_of_list(got: list[Any], path: str) -> Iterator[str]:
         yield f"{path}: got an empty list, expected at least one item"
     if of(PAIRS, path) and len(got) != 2:
         yield f"{path}: got {got}, expected [low, high]"
+    allowed = None if of(CHOICES, path) else of(RANGES, path)
     for item in got:
+        if allowed and isinstance(item, str):
+            yield f"{path}: got '{item}', expected {allowed}"
         yield from out_of_range(item, path)
 
 
