@@ -83,6 +83,7 @@ LARGER = {
     "test_newcomers.py": "what a new loss, field or prior takes",
     "test_mirror.py": "tests/",
     "test_readme.py": "README.md",
+    "test_docs.py": "docs/",
     "test_docker.py": "Dockerfile",
     "test_notebook.py": "docs/notebooks/quickstart.ipynb",
     "test_bench.py": "scripts/bench*.py",

@@ -1,6 +1,5 @@
 """The tables that scripts/readme_tables.py writes: those of this checkout are current, and a new choice is missed."""
 
-import re
 import runpy
 import shutil
 from pathlib import Path
@@ -71,12 +70,6 @@ def test_every_group_with_a_choice_has_its_table() -> None:
     groups = {f.parent.name for f in (ROOT / "conf").glob("*/*.yaml")}
     choices = {group for group in groups if len(list((ROOT / "conf" / group).glob("*.yaml"))) > 1}
     assert choices - shown == {"base", "benchmark"}  # included by others; settings of dream3d.compare
-
-
-def test_links_of_the_pages_lead_somewhere() -> None:
-    for page in (ROOT / "docs").rglob("*.md"):
-        for target in re.findall(r"\]\((?!http)([^)#]+)[^)]*\)", page.read_text()):
-            assert (page.parent / target).exists(), f"{page.name}: {target}"
 
 
 @pytest.mark.parametrize(
