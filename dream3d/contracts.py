@@ -77,6 +77,24 @@ class Student(Stateful, Protocol):
     def train(self, x: Tensor, text: Conditioning, generator: Generator) -> Tensor: ...
 
 
+@runtime_checkable
+class ReferenceView(Protocol):
+    """A picture of the object: where it was taken from, and how far a render from there is from it."""
+
+    @property
+    def normals(self) -> Normals:
+        """What the renderer has to find for its losses."""
+        ...
+
+    def camera(self, step: int, size: int) -> Camera | None:
+        """One view for this step, of ``size`` pixels where it has no size of its own; None: not this time."""
+        ...
+
+    def losses(self, render: Render, step: int, generator: Generator) -> dict[str, Float[Tensor, ""]]:
+        """By name, times their weights."""
+        ...
+
+
 # Of fields.
 
 

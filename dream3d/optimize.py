@@ -6,15 +6,24 @@ regularisers -> a check that all is finite -> an optimiser step. Random draws de
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import torch
 from jaxtyping import Float
-from torch import Generator, Tensor, nn
+from torch import Generator, Tensor
 
 from dream3d.cameras import Orbit
-from dream3d.contracts import Background, RenderConditioned, Renderer, Student, TrainableField, at_step
+from dream3d.contracts import (
+    Background,
+    ReferenceView,
+    RenderConditioned,
+    Renderer,
+    Student,
+    TrainableField,
+    at_step,
+)
+from dream3d.gradients import backward_alone, clipped, parameters, set_lr
 from dream3d.schedule import Schedule
 from dream3d.seeding import generator
 from dream3d.types import Camera, Conditioning, Distilled, Normals, Render, ScoreModel, Shading
@@ -58,6 +67,56 @@ class Setup:
     device: torch.device
     warnings: Sequence[str] = ()
     notes: Sequence[str] = ()
+    guidances: Mapping[str, "Guidance"] = field(default_factory=dict)  # besides prior and loss above
+    references: Mapping[str, ReferenceView] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Guidance:
+    """A further guidance of the same fields: its own prior, text, loss and times, on renders of its own.
+
+    ``camera``, ``batch_size`` and ``size`` are the setup's where they are None. The gradient is ``weight``
+    times the loss's (surrogates are sums over x, so a larger x weighs more).
+    """
+
+    prior: ScoreModel
+    text: Callable[[Camera], Conditioning]
+    loss: Callable[[ScoreModel, Tensor, Tensor, Tensor, Conditioning], Distilled]
+    time: Callable[[int, int, int, Generator], Tensor]
+    weight: Schedule
+    noise_samples: int = 1
+    student: Student | None = None
+    camera: Orbit | None = None
+    batch_size: int | None = None
+    size: int | None = None
+
+    def of(self, setup: Setup) -> Setup:
+        """The setup with this guidance in place of its own."""
+        return replace(
+            setup,
+            prior=self.prior,
+            text=self.text,
+            loss=self.loss,
+            time=self.time,
+            noise_samples=self.noise_samples,
+            student=self.student,
+            camera=self.camera or setup.camera,
+            batch_size=self.batch_size or setup.batch_size,
+            size=self.size or setup.size,
+        )
+
+
+@dataclass(frozen=True)
+class Guided:
+    """What one guidance says of a step: the views, their render, x and t, and the distilled gradient."""
+
+    camera: Camera
+    render: Render
+    x: Tensor
+    text: Conditioning
+    t: Tensor
+    distilled: Distilled
+    learned: dict[str, Tensor]
 
 
 @dataclass(frozen=True)
@@ -83,25 +142,67 @@ def optimize(setup: Setup, begin: int, end: int) -> Iterator[Step]:
         optimizer, draw = setup.optimizers[which], partial(generator, setup.seed, step)
         at_step(setup.fields[which], step)
         setup.renderers[which].update(setup.fields[which], step, draw("occupancy"))
-        views = setup.camera.sample(setup.batch_size, setup.size, draw("camera"))
-        camera, render, x, text = render_and_encode(setup, step, views, draw, which, setup.noise_samples)
-
-        t = setup.time(step, len(x), len(setup.prior.alpha_bar), draw("time")).to(setup.device, non_blocking=True)
-        noise = setup.noise(x, render, camera, draw("noise"))
-        learned = student_turn(setup.student, x, text, draw, first=True)
-        distilled = scheduled(setup.loss, step)(setup.prior, x, t, noise, text)
-
-        losses = {name: r.weight(step) * r.loss(render) for name, r in setup.regularisers.items() if r.weight(step)}
-        total = distilled.loss + sum(losses.values())
+        main = guided(setup, step, draw, which)
+        regular = {n: r.weight(step) * r.loss(main.render) for n, r in setup.regularisers.items() if r.weight(step)}
         optimizer.zero_grad(set_to_none=True)
-        total.backward()
+        if setup.guidances or setup.references:
+            losses = backward_each(setup, step, draw, which, main.distilled.loss, regular)
+        else:
+            (main.distilled.loss + sum(regular.values())).backward()
+            losses = {}
         norm = clipped(parameters(optimizer), setup.clip)
-        check_finite(norm, step, t, camera)
+        check_finite(norm, step, main.t, main.camera)
         set_lr(optimizer, setup.lr(step))
         optimizer.step()
-        losses |= learned or student_turn(setup.student, x, text, draw, first=False)
-        alpha = render.image.alpha.detach().mean()
-        yield Step(step, t, distilled.loss.detach(), norm, alpha, {k: v.detach() for k, v in losses.items()})
+        losses |= regular | (main.learned or student_turn(setup.student, main.x, main.text, draw, first=False))
+        alpha = main.render.image.alpha.detach().mean()
+        loss = main.distilled.loss.detach()
+        yield Step(step, main.t, loss, norm, alpha, {k: v.detach() for k, v in losses.items()})
+
+
+def guided(setup: Setup, step: int, draw: Draw, which: int) -> Guided:
+    """Random views of particle ``which``, and what the setup's loss says of them."""
+    views = setup.camera.sample(setup.batch_size, setup.size, draw("camera"))
+    camera, render, x, text = render_and_encode(setup, step, views, draw, which, setup.noise_samples)
+    t = setup.time(step, len(x), len(setup.prior.alpha_bar), draw("time")).to(setup.device, non_blocking=True)
+    noise = setup.noise(x, render, camera, draw("noise"))
+    learned = student_turn(setup.student, x, text, draw, first=True)
+    distilled = scheduled(setup.loss, step)(setup.prior, x, t, noise, text)
+    return Guided(camera, render, x, text, t, distilled, learned)
+
+
+def backward_each(
+    setup: Setup, step: int, draw: Draw, which: int, main: Tensor, regular: Mapping[str, Tensor]
+) -> dict[str, Tensor]:
+    """Sum the gradients of every guidance and reference view, one after the other: one graph is held at a time.
+
+    Returns their losses and, as ``<name>_grad_norm``, the norm of each one's share (``distill``: the main loss).
+    """
+    weights = parameters(setup.optimizers[which])
+    found = {"distill_grad_norm": backward_alone(main, weights, keep=bool(regular))}
+    if regular:
+        torch.stack([*regular.values()]).sum().backward()
+    for name, guidance in setup.guidances.items():
+        if weight := guidance.weight(step):
+            own, stream = guidance.of(setup), partial(named, draw, name)
+            part = guided(own, step, stream, which)
+            found[f"{name}_loss"] = part.distilled.loss
+            found[f"{name}_grad_norm"] = backward_alone(weight * part.distilled.loss, weights)
+            learned = part.learned or student_turn(own.student, part.x, part.text, stream, first=False)
+            found |= {f"{name}_{kind}": value for kind, value in learned.items()}
+    for name, view in setup.references.items():
+        if (camera := view.camera(step, setup.size)) is not None:
+            fields, renderer = setup.fields[which], setup.renderers[which]
+            render = renderer(fields, camera.to(setup.device), draw(f"{name} march"), normals=view.normals)
+            losses = view.losses(render, step, draw(name))
+            found |= {f"{name}_{kind}": value for kind, value in losses.items()}
+            found[f"{name}_grad_norm"] = backward_alone(torch.stack([*losses.values()]).sum(), weights)
+    return found
+
+
+def named(draw: Draw, name: str, stream: str) -> Generator:
+    """A stream of a further guidance's own."""
+    return draw(f"{name} {stream}")
 
 
 def render_and_encode(
@@ -143,25 +244,6 @@ def repeated(camera: Camera, n: int) -> Camera:
     """Each view n times in a row, as ``repeat_interleave`` does with images."""
     index = torch.arange(len(camera)).repeat_interleave(n)
     return camera[index]
-
-
-def parameters(optimizer: torch.optim.Optimizer) -> list[Tensor]:
-    """All parameters that the optimizer updates, group after group."""
-    return [p for group in optimizer.param_groups for p in group["params"]]
-
-
-def clipped(parameters: Sequence[Tensor], largest: float | None) -> Float[Tensor, ""]:
-    """The norm of all gradients together, which are scaled down where it is above ``largest`` (None: never)."""
-    if largest is not None:
-        return nn.utils.clip_grad_norm_(parameters, largest)
-    norms = [torch.linalg.vector_norm(p.grad) for p in parameters if p.grad is not None]
-    return torch.linalg.vector_norm(torch.stack(norms))
-
-
-def set_lr(optimizer: torch.optim.Optimizer, lr: float) -> None:
-    """Each group's learning rate: ``lr`` times the group's ``lr_scale``."""
-    for group in optimizer.param_groups:
-        group["lr"] = lr * group["lr_scale"]
 
 
 def check_finite(norm: Float[Tensor, ""], step: int, t: Tensor, camera: Camera) -> None:

@@ -25,6 +25,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "seeding": set(),
     "diffusion": set(),
     "types": set(),
+    "gradients": set(),
     "contracts": {"types"},
     "cameras": {"types"},
     "geometry": {"types"},
@@ -38,10 +39,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "mesh": {"types", "contracts", "errors", "cameras", "geometry", "render"},
     "prompts": {"types", "contracts", "errors", "cameras"},
     "priors": {"types", "errors", "cameras", "diffusion", "geometry"},
-    "optimize": {"types", "contracts", "schedule", "cameras", "seeding"},
+    "reference": {"types", "contracts", "errors", "schedule", "cameras"},
+    "optimize": {"types", "contracts", "schedule", "cameras", "seeding", "gradients"},
     "run": {
-        "types", "contracts", "errors", "cameras", "seeding", "prompts", "geometry", "fields", "render", "mesh",
-        "priors", "optimize", "noise", "report",
+        "types", "contracts", "errors", "schedule", "cameras", "seeding", "prompts", "geometry", "fields", "render",
+        "mesh", "priors", "optimize", "noise", "reference", "report",
     },
     "watch": {"report", "run"},
     "cli": {

@@ -17,15 +17,18 @@ from omegaconf.errors import OmegaConfBaseException
 
 from dream3d.cli.experiments import foreign, merged
 from dream3d.cli.explain import ambiguous, misfits, misplaced, number, unknown, unparsed, why
+from dream3d.cli.guidances import spelled_out
 from dream3d.errors import UserError
 from dream3d.run import config as configuration
 from dream3d.schedule import Schedule
 
 TEXTS = (
     "prompt", "prompts_file", "negative", "out", "resume", "mesh_file", "prior.path", "prior.config", "prior.lora",
-    "prior.embeddings", "prior.control",
+    "prior.embeddings", "prior.control", "image.file", "image.mask", "image.depth", "image.normals",
 )  # fmt: skip
 
+FILES = {"mesh": "mesh_file", "image": "image.file"}
+"""Groups that may be given a file in place of a member's name, and the setting that takes it."""
 
 # The names that settings had before version 0.2.
 RENAMED = {
@@ -78,7 +81,12 @@ def exactly(words: Sequence[str]) -> DictConfig:
 
 
 def member(group: str, name: str) -> DictConfig:
-    """One file of a group with those that it includes, references unresolved; for use without the rest."""
+    """One file of a group with those that it includes, references unresolved; for use without the rest.
+
+    Raises UserError where there is no such file."""
+    names = sorted(file.stem for file in (configuration.folder() / group).glob("*.yaml"))
+    if name not in names:
+        raise UserError(f"{group}: got '{name}', expected one of: {', '.join(names)}")
     with composing(configuration.folder().resolve()):
         return compose(f"{group}/{name}")[group]
 
@@ -131,19 +139,19 @@ def quoted(word: str) -> str:
 
 
 def renamed(word: str) -> str:
-    """``mesh=`` chooses a member of its group, or else names a file to start from, which has its own key.
+    """``mesh=`` and ``image=`` choose a member of their group, or else name a file, which has its own key.
 
-    >>> renamed("mesh=chair.glb"), renamed("mesh=default")
-    ('mesh_file=chair.glb', 'mesh=default')
+    >>> renamed("mesh=chair.glb"), renamed("mesh=default"), renamed("image=cat.png")
+    ('mesh_file=chair.glb', 'mesh=default', 'image.file=cat.png')
     """
     key, equals, value = word.partition("=")
     if (new := RENAMED.get(key.lstrip("+~"))) is not None:
         sys.stderr.write(f"dream3d: warning: {key}= is now called {new}=; the old name goes with the next version\n")
         return f"{new}{equals}{value}"
-    if key != "mesh" or not value.strip():
+    if key not in FILES or not value.strip():
         return word
-    members = [file.stem for file in (configuration.folder() / "mesh").glob("*.yaml")]
-    return word if value.strip() in members else f"mesh_file={value}"
+    members = [file.stem for file in (configuration.folder() / key).glob("*.yaml")]
+    return word if value.strip() in members else f"{FILES[key]}={value}"
 
 
 def parsed(word: str, sweeps: bool = False) -> Override:
@@ -163,10 +171,12 @@ def parsed(word: str, sweeps: bool = False) -> Override:
 def replacement(override: Override, plain: DictConfig) -> dict[str, Any] | None:
     """What the word puts in the place of a mapping as a whole, where Hydra would mix the two.
 
-    That is a number in the place of a schedule (a constant one), or a mapping with a ``_target_``. None: an
-    ordinary override.
+    That is a number in the place of a schedule (a constant one), a mapping with a ``_target_``, or a list of
+    guidances. None: an ordinary override.
     """
     value = override.value()
+    if override.key_or_group == "guidance" and isinstance(value, list):
+        return spelled_out(value, member)
     before = OmegaConf.select(plain, override.key_or_group, throw_on_missing=False)
     if not isinstance(before, DictConfig):
         return None

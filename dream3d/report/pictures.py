@@ -10,7 +10,7 @@ from torch import Tensor
 from dream3d.report.files import replacing
 
 
-def to_bytes(frames: Float[Tensor, "*b h w 3"]) -> UInt8[Tensor, "*b h w 3"]:
+def to_bytes(frames: Float[Tensor, "*b h w c"]) -> UInt8[Tensor, "*b h w c"]:
     """sRGB values in [0, 1] to the nearest of 0 .. 255, on the CPU; values outside are clipped."""
     return (frames.detach().cpu().clamp(0, 1) * 255).round().to(torch.uint8)
 

@@ -1,7 +1,7 @@
 """From a configuration to a ``Setup``: every object is made here, by Hydra's ``_target_``."""
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -15,7 +15,6 @@ from dream3d.contracts import (
     FreesText,
     LatentPrior,
     NetworkPrior,
-    Student,
     TrainableField,
     notes_of,
     parameter_groups,
@@ -23,16 +22,13 @@ from dream3d.contracts import (
 from dream3d.errors import UserError
 from dream3d.fields.hashgrid import HashGrid
 from dream3d.fields.latents import latents_of
-from dream3d.noise.image import FreshNoise
 from dream3d.optimize import Regulariser, Setup
-from dream3d.priors.loading.memory import Batch
 from dream3d.prompts import PromptEmbeddings
 from dream3d.run.construction_errors import restoring
+from dream3d.run.guidances import PriorOf, build_guidances, build_loss, build_noise, build_prior, guidance_notes
+from dream3d.run.picture import reference_of
 from dream3d.seeding import generator
-from dream3d.types import Distilled, ScoreModel
-
-PriorOf = Callable[[DictConfig, torch.device], ScoreModel]
-"""Where a run's prior comes from: ``build_prior``, or something that shares one between runs."""
+from dream3d.types import ScoreModel
 
 
 def device_of(name: str) -> torch.device:
@@ -46,19 +42,6 @@ def device_of(name: str) -> torch.device:
             f"device: got '{name}', but this machine (or this torch build) has {count} CUDA devices; say device=cpu"
         )
     return device
-
-
-def build_prior(config: DictConfig, device: torch.device) -> ScoreModel:
-    """The frozen prior; loaders that need a device take it, and what will go through it, as keywords."""
-    prior = instantiate(config.prior)
-    return prior(device=device, batch=batch_of(config)) if isinstance(prior, partial) else prior
-
-
-def batch_of(config: DictConfig) -> Batch:
-    """What a step sends through the prior at once, for the estimate of memory."""
-    rows = 4 if config.prompts.perp_neg else 2
-    images = config.batch_size * config.distill.noise_samples
-    return Batch(images, rows, config.distill.student is not None)
 
 
 def build_text(config: DictConfig, prior: ScoreModel) -> PromptEmbeddings:
@@ -116,55 +99,19 @@ def build_optimizer(config: DictConfig, field: TrainableField, background: Backg
     return instantiate(config.optimizer.algorithm)([{**g, "lr": lr(0) * g["lr_scale"]} for g in groups])
 
 
-def build_loss(config: DictConfig, prior: ScoreModel) -> tuple[Callable[..., Distilled], Student | None]:
-    """The distillation loss, and the student that it wants (None where it wants none)."""
-    loss = instantiate(config.distill.loss)
-    if config.distill.student is None:
-        return loss, None
-    if not isinstance(prior, NetworkPrior):
-        raise UserError(
-            f"distill.student: got a {type(prior).__name__} prior, which has no network to adapt; "
-            "say distill=sds or use a diffusion prior"
-        )
-    student = instantiate(config.distill.student)(prior=prior, generator=generator(config.seed, 0, "student"))
-    return partial(loss, student=student), student
-
-
-def build_noise(config: DictConfig) -> Callable[..., torch.Tensor]:
-    """Where the noise comes from; a run from before there was a choice has none set."""
-    noise = instantiate(config.noise) if config.noise else FreshNoise()
-    return noise(seed=config.seed) if isinstance(noise, partial) else noise
-
-
-def scale_of(loss: Callable[..., Distilled]) -> float | None:
-    """The loss's guidance scale; None where it has none, or a schedule."""
-    scale = loss.keywords.get("scale") if isinstance(loss, partial) else None
-    return scale if isinstance(scale, int | float) else None
-
-
-def guidance_notes(loss: Callable[..., Distilled]) -> list[str]:
-    """The guidance scale in the two conventions in common use; nothing for losses that have none."""
-    scale = scale_of(loss)
-    if scale is None:
-        return []
-    return [
-        f"guidance: null + {scale:g} (text - null); that is text + {scale - 1:g} (text - null), so "
-        f"{scale - 1:g} for DreamFusion's omega and in threestudio's text-first losses"
-    ]
-
-
 def build(config: DictConfig, prior_of: PriorOf = build_prior) -> Setup:
     """Everything the loop needs; ``prior_of`` may hand out a prior that is loaded already.
 
     Errors of constructors come through as they are."""
     device = device_of(config.device)
     prior = prior_of(config, device)
+    seen = reference_of(config)
     text = embedded_text(config, prior, prior_of)
     fields = build_fields(config, device)
     backgrounds = [instantiate(config.background).to(device) for _ in fields]
     teach_rgb(fields, backgrounds, prior)
     loss, student = build_loss(config, prior)
-    return Setup(
+    setup = Setup(
         fields=fields,
         renderers=[instantiate(config.render).to(device) for _ in fields],
         prior=prior,
@@ -188,9 +135,14 @@ def build(config: DictConfig, prior_of: PriorOf = build_prior) -> Setup:
         size=config.size,
         seed=config.seed,
         device=device,
-        warnings=prior.warnings(config.prompt, text.prompts) if isinstance(prior, ChecksPrompts) else [],
+        warnings=[
+            *([] if seen is None else seen.warnings),
+            *(prior.warnings(config.prompt, text.prompts) if isinstance(prior, ChecksPrompts) else []),
+        ],
         notes=[*notes_of(prior), *text.notes, *guidance_notes(loss)],
+        references={} if seen is None else {"image": seen.view},
     )
+    return replace(setup, guidances=build_guidances(config, setup, prior_of))
 
 
 def accelerators(setup: Setup) -> dict[str, str]:
@@ -214,6 +166,7 @@ def state_of(setup: Setup) -> dict[str, Any]:
         "backgrounds": [b.state_dict() for b in setup.backgrounds],
         "optimizers": [o.state_dict() for o in setup.optimizers],
         "student": None if setup.student is None else setup.student.state_dict(),
+        "students": {n: g.student.state_dict() for n, g in setup.guidances.items() if g.student is not None},
     }
 
 
@@ -226,3 +179,6 @@ def restore(setup: Setup, state: dict[str, Any]) -> None:
                 item.load_state_dict(saved)
         if setup.student is not None:
             setup.student.load_state_dict(state["student"])
+        for name, guidance in setup.guidances.items():
+            if guidance.student is not None:
+                guidance.student.load_state_dict(state["students"][name])

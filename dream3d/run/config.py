@@ -50,6 +50,8 @@ class Config:
     shading: dict[str, Any] = dataclasses.field(default_factory=dict)
     background: dict[str, Any] = dataclasses.field(default_factory=dict)
     camera: dict[str, Any] = dataclasses.field(default_factory=dict)
+    image: dict[str, Any] = dataclasses.field(default_factory=dict)
+    guidance: dict[str, Any] = dataclasses.field(default_factory=dict)
     distill: dict[str, Any] = dataclasses.field(default_factory=dict)
     noise: dict[str, Any] = dataclasses.field(default_factory=dict)
     regularize: dict[str, Any] = dataclasses.field(default_factory=dict)
@@ -76,7 +78,7 @@ def check(config: DictConfig) -> None:
 
 def check_tree(tree: dict[str, Any]) -> None:
     """``check`` of plain settings (``run/ranges.py`` has what each may be)."""
-    if not str(tree["prompt"]).strip():
+    if not str(tree["prompt"]).strip() and tree["image"].get("file") is None:
         raise UserError('prompt: got an empty text, expected a description; say prompt="a corgi"')
     for group in dataclasses.fields(Config):
         if group.type == dict[str, Any] and not isinstance(tree[group.name], dict):

@@ -66,7 +66,8 @@ def slug(prompt: str) -> str:
 def start(settings: DictConfig) -> Run:
     """Make the run folder. Raises UserError when it cannot be written, or holds a run that is not to be
     overwritten."""
-    name = f"{time.strftime('%Y%m%d-%H%M%S')}-{slug(settings.prompt)}"
+    named = settings.prompt or Path(settings.image.file or "").stem
+    name = f"{time.strftime('%Y%m%d-%H%M%S')}-{slug(named)}"
     folder = Path(settings.out).expanduser() if settings.out else Path("outputs") / name
     if settings.out:
         check_free(folder, settings.overwrite)
@@ -81,6 +82,9 @@ def start(settings: DictConfig) -> Run:
         raise UserError(f"out: got '{folder}', which cannot be written ({reason}); choose another folder") from error
     if settings.mesh_file is not None:  # found again when the run is resumed from elsewhere
         settings.mesh_file = str(Path(settings.mesh_file).expanduser().resolve())
+    for key in ("file", "mask", "depth", "normals"):
+        if settings.image.get(key) is not None:
+            settings.image[key] = str(Path(settings.image[key]).expanduser().resolve())
     return Run(folder, settings, made=made)
 
 

@@ -91,6 +91,10 @@ RANGES: dict[str, Range] = {
     "camera.azimuth": DEGREES, "camera.elevation": number(-90, 90), "camera.fov_y": Range(1, 170),
     "camera.distance": above(0, 100), "camera.fill": above(0, 1.5), "camera.sphere": SHARE,
     "camera.position_jitter": SHARE, "camera.target_jitter": SHARE, "camera.up_jitter": SHARE,
+    # the picture, and further guidances
+    "image.azimuth": DEGREES, "image.elevation": number(-90, 90), "image.fov_y": Range(1, 170),
+    "image.distance": above(0, 100), "image.fill": above(0, 1), "image.every": whole(1, 10**9),
+    "loss.pairs": whole(1, 10**7), "loss.margin": number(0, 100), "guidance.weight": number(0, LARGE),
     # losses
     "loss.scale": number(0, 1e6), "bridge_scale": number(0, 1e6), "inversion_scale": number(-1e6, 1e6),
     "loss.rescale": SHARE, "loss.clip": Range(0, LARGE, open_low=True, infinite=True), "loss.cond": WEIGHT,
@@ -130,7 +134,8 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "shading.normals": ("none", "analytic", "finite"), "field.encoding": ("auto", "torch", "tinycudann"),
     "student.target": ("v_prediction", "epsilon"), "prior.posterior": ("mean", "sample"), "prior.dtype": DTYPES,
     "prior.vae_dtype": DTYPES, "prior.control_kind": ("depth", "normal"), "mesh.formats": FORMATS,
-    "mesh.isovalue": ("auto",),
+    "mesh.isovalue": ("auto",), "image.depth_is": ("distance", "disparity"), "image.background": ("auto", "rembg"),
+    "image.pose": ("given", "auto"),
 }  # fmt: skip
 PAIRS = ("camera.azimuth", "camera.elevation", "camera.fov_y", "camera.distance", "camera.fill",
          "shading.distance", "algorithm.betas")  # fmt: skip

@@ -17,7 +17,8 @@ from dream3d.geometry.signed_distance import signed_distance
 from dream3d.optimize import Regulariser, Setup
 from dream3d.priors.loading.resolve import resolve
 from dream3d.render.background import RandomColour
-from dream3d.run.build import PriorOf, build_loss, build_optimizer, build_prior, embedded_text, scale_of
+from dream3d.run.build import build_optimizer, embedded_text
+from dream3d.run.guidances import PriorOf, build_loss, build_prior, scale_of
 from dream3d.seeding import generator
 from dream3d.types import Distilled, Mesh
 

@@ -31,6 +31,7 @@ from dream3d.run.initial_field import initial_shape, start_from
 from dream3d.run.initial_mesh import carry, given_mesh
 from dream3d.run.interrupt import deferred
 from dream3d.run.lock import locked
+from dream3d.run.picture import write_references
 from dream3d.run.pictures import keep_before, write_pictures
 from dream3d.run.previews import preview_mesh, shown, sides
 from dream3d.run.progress import OnStep, Progress
@@ -95,6 +96,7 @@ def completed(
         if not resumed:
             clear(run.folder, PRODUCTS)
         write_settings(run)
+        write_references(setup, run.folder)
         tell(run, setup)
         with deterministic(setup.device):
             with run.stage("coarse" if given is None else "carry"):

@@ -1,0 +1,39 @@
+"""Gradients of an optimiser's parameters: summed one loss at a time, measured, clipped; learning rates of groups."""
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+
+def parameters(optimizer: torch.optim.Optimizer) -> list[Tensor]:
+    """All parameters that the optimizer updates, group after group."""
+    return [p for group in optimizer.param_groups for p in group["params"]]
+
+
+def backward_alone(loss: Tensor, parameters: Sequence[Tensor], *, keep: bool = False) -> Float[Tensor, ""]:
+    """Add the loss's gradient to that of the parameters; returns its own norm. ``keep`` its graph for another."""
+    before = [p.grad for p in parameters]
+    for p in parameters:
+        p.grad = None
+    loss.backward(retain_graph=keep)
+    norms = [torch.linalg.vector_norm(p.grad) for p in parameters if p.grad is not None]
+    for p, old in zip(parameters, before, strict=True):
+        if old is not None:
+            p.grad = old if p.grad is None else p.grad.add_(old)
+    return torch.linalg.vector_norm(torch.stack(norms)) if norms else loss.new_zeros(())
+
+
+def clipped(parameters: Sequence[Tensor], largest: float | None) -> Float[Tensor, ""]:
+    """The norm of all gradients together, which are scaled down where it is above ``largest`` (None: never)."""
+    if largest is not None:
+        return nn.utils.clip_grad_norm_(parameters, largest)
+    norms = [torch.linalg.vector_norm(p.grad) for p in parameters if p.grad is not None]
+    return torch.linalg.vector_norm(torch.stack(norms))
+
+
+def set_lr(optimizer: torch.optim.Optimizer, lr: float) -> None:
+    """Each group's learning rate: ``lr`` times the group's ``lr_scale``."""
+    for group in optimizer.param_groups:
+        group["lr"] = lr * group["lr_scale"]
