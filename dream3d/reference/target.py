@@ -27,11 +27,13 @@ class Target:
         return Target(Image(scaled(self.image.colour, size), scaled(self.image.alpha, size)), depth, normal)
 
     def to(self, device: torch.device) -> "Target":
+        """On another device."""
         image = Image(self.image.colour.to(device), self.image.alpha.to(device))
         depth, normal = (None if item is None else item.to(device) for item in (self.depth, self.normal))
         return Target(image, depth, normal)
 
 
 def scaled(pixels: Float[Tensor, "1 h w c"], size: int) -> Float[Tensor, "1 s s c"]:
+    """Area averages when smaller, bilinear when larger."""
     mode = "area" if pixels.shape[1] >= size else "bilinear"
     return torch.nn.functional.interpolate(pixels.permute(0, 3, 1, 2), size=(size, size), mode=mode).permute(0, 2, 3, 1)
