@@ -105,6 +105,7 @@ LARGER = {
     "mesh/test_independent_renderer.py": "the exported GLB as other programs show it",
     "priors/test_every_family.py": "each family from a folder to an optimised field",
     "report/test_viewer_browser.py": "the viewer in a real browser",
+    "watch/test_watch_browser.py": "the live page of a run in a real browser",
 }
 
 

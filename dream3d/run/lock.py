@@ -64,3 +64,9 @@ def refuse_if_held(folder: Path) -> None:
     if (folder / NAME).is_file():
         with locked(folder):
             pass
+
+
+def may_be_held(folder: Path) -> bool:
+    """False where no run goes on in the folder: one that ends takes its lock away, one that was killed leaves it.
+    Takes no lock itself, which would be in the way of a run that begins."""
+    return fcntl is None or (folder / NAME).is_file()

@@ -12,8 +12,10 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
+from dream3d.run.lock import may_be_held
+
 QUIET = 120
-"""Seconds without a sign after which a run that is not finished counts as stopped."""
+"""Seconds without a sign after which a run that did not take its lock away (it was killed) counts as stopped."""
 POINTS = 600
 """Steps of a curve that are kept at most; of longer ones every second, fourth, eighth..."""
 STAGES = ("coarse", "refine", "texture")
@@ -96,7 +98,7 @@ class Watched:
         last, done = self.sign(), self.folder / "run.json"
         if done.is_file() and done.stat().st_mtime >= last:
             return "finished"
-        return "running" if time.time() - last < QUIET else "stopped"
+        return "running" if may_be_held(self.folder) and time.time() - last < QUIET else "stopped"
 
     def total(self, stage: str) -> int:
         """Steps that the stage has in all."""

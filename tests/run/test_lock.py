@@ -5,7 +5,7 @@ import os
 import pytest
 
 from dream3d.errors import UserError
-from dream3d.run.lock import NAME, locked, refuse_if_held
+from dream3d.run.lock import NAME, locked, may_be_held, refuse_if_held
 
 
 def test_the_second_is_told_who_has_it(tmp_path):
@@ -30,3 +30,10 @@ def test_an_error_inside_gives_it_back(tmp_path):
     with pytest.raises(KeyError), locked(tmp_path):
         raise KeyError
     refuse_if_held(tmp_path)
+
+
+def test_whether_it_may_be_held_is_seen_without_taking_it(tmp_path):
+    assert not may_be_held(tmp_path)
+    with locked(tmp_path):
+        assert may_be_held(tmp_path)
+    assert not may_be_held(tmp_path)

@@ -15,6 +15,7 @@ def run(tmp_path):
     folder = tmp_path / "outputs" / "a-run"
     folder.mkdir(parents=True)
     (folder / "config.yaml").write_text("prompt: a box\nseed: 3\nsteps: 10\nrefine: {steps: 4}\ntexture: {steps: 0}\n")
+    (folder / ".lock").touch()
     rows(folder / "metrics.jsonl", range(3))
     return folder
 
@@ -48,6 +49,13 @@ def test_finished_and_stopped(run, tmp_path):
     rows(run / "metrics.jsonl", [3])
     os.utime(run / "run.json", (long_ago, long_ago))
     assert found.summary()["state"] == "running"  # resumed
+
+
+def test_a_run_that_took_its_lock_away_is_stopped_at_once(run):
+    (found,) = Runs([run]).all()
+    assert found.state() == "running"
+    (run / ".lock").unlink()
+    assert found.state() == "stopped"
 
 
 def test_half_a_line_waits_and_a_shorter_file_is_read_again(run):

@@ -16,6 +16,7 @@ def run(tmp_path):
     folder = tmp_path / "outputs" / "a-run"
     folder.mkdir(parents=True)
     (folder / "config.yaml").write_text("prompt: <b>a box</b>\nseed: 3\nsteps: 10\n")
+    (folder / ".lock").touch()
     (folder / "metrics.jsonl").write_text('{"step": 0, "loss": 0.5}\n')
     (folder / "preview.png").write_bytes(b"picture")
     (folder / "checkpoint.pt").write_bytes(b"not to be given away")
