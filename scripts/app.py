@@ -5,8 +5,9 @@ python scripts/app.py [--port 7860] [--share-on-network]     (pip install -e ".[
 
 import argparse
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 
@@ -19,7 +20,9 @@ from dream3d.run.shared_prior import Priors
 
 STAGES = ["tets", "flexicubes", "texture", "none"]
 MESHES = [".glb", ".obj", ".ply", ".stl"]
-MOST_STEPS, LONGEST_PROMPT, LARGEST_UPLOAD = 2000, 300, "20mb"
+MOST_STEPS, LONGEST_PROMPT = 2000, 300
+LAUNCH: dict[str, Any] = {"max_file_size": "20mb", "show_error": True}
+"""Larger uploads are refused; what goes wrong is said on the page."""
 WAITING = 8  # requests in the queue; more are turned away
 
 
@@ -28,10 +31,10 @@ def form(overrides: Sequence[str] = ()) -> gr.Blocks:
     priors, usual = Priors(), defaults(folder())
 
     def make(
-        prompt: str, seed: float, steps: float, distill: str, field: str, refine: str, mesh: str | None,
-        progress: gr.Progress = gr.Progress(),  # noqa: B008  (how Gradio asks for it)
-    ) -> tuple[str, str, list[str], str]:  # fmt: skip
-        """The GLB, the picture, all files and a line about the run."""
+        prompt: str, seed: float, steps: float, distill: str, field: str, refine: str, picture: str | None,
+        mesh: str | None, progress: gr.Progress = gr.Progress(),  # noqa: B008  (how Gradio asks for it)
+    ) -> Iterator[tuple[str, str, list[str], str]]:  # fmt: skip
+        """The GLB, the preview, all files and a line about the run; Gradio has copied them when it asks for more."""
         if len(prompt) > LONGEST_PROMPT:
             raise gr.Error(f"prompt: got {len(prompt)} letters, expected at most {LONGEST_PROMPT}")
         if not 1 <= steps <= MOST_STEPS:
@@ -41,16 +44,18 @@ def form(overrides: Sequence[str] = ()) -> gr.Blocks:
             progress((now.done, now.total), desc=now.stage, unit="steps")
 
         progress(0, desc="loading")
-        try:
-            result = generate(
-                prompt, seed=int(seed), steps=int(steps), distill=distill, field=field, refine=refine, mesh=mesh,
-                out=Path(tempfile.mkdtemp(prefix="dream3d-")), overrides=overrides, on_step=follow, prior_of=priors,
-            )  # fmt: skip
-        except UserError as error:
-            raise gr.Error(str(error)) from error
-        files = [str(path) for name, path in result.files.items() if name != "checkpoint.pt"]
-        said = [f"{len(result.mesh.faces)} triangles in {sum(result.seconds.values()):.0f} s", *result.warnings]
-        return str(result.files["mesh.glb"]), str(result.files["preview.png"]), files, "\n\n".join(said)
+        with tempfile.TemporaryDirectory(prefix="dream3d-") as place:
+            try:
+                result = generate(
+                    prompt, seed=int(seed), steps=int(steps), distill=distill, field=field, refine=refine,
+                    image=picture, mesh=mesh, out=Path(place) / "run", overrides=overrides, on_step=follow,
+                    prior_of=priors,
+                )  # fmt: skip
+            except UserError as error:
+                raise gr.Error(str(error)) from error
+            files = [str(path) for name, path in result.files.items() if name != "checkpoint.pt"]
+            said = [f"{len(result.mesh.faces)} triangles in {sum(result.seconds.values()):.0f} s", *result.warnings]
+            yield str(result.files["mesh.glb"]), str(result.files["preview.png"]), files, "\n\n".join(said)
 
     with gr.Blocks(title="dream3d", delete_cache=(3600, 86400)) as page:
         gr.Markdown("# dream3d\nText to a textured 3D mesh. The embedded prior knows the things that "
@@ -58,22 +63,26 @@ def form(overrides: Sequence[str] = ()) -> gr.Blocks:
         with gr.Row():
             with gr.Column():
                 prompt = gr.Textbox(label="prompt", placeholder="a corgi", max_length=LONGEST_PROMPT)
-                seed = gr.Number(0, label="seed", precision=0, minimum=0)
-                steps = gr.Slider(1, MOST_STEPS, int(usual["steps"]), step=1, label="steps")
-                distill = gr.Dropdown(members("distill"), value=usual["distill"], label="loss")
-                field = gr.Dropdown(members("field"), value=usual["field"], label="field")
-                refine = gr.Dropdown(
-                    ["tets", "flexicubes", "texture", "none"], value=usual["refine"], label="second stage"
-                )
-                mesh = gr.File(label="a mesh to start from (needs a second stage)", file_types=MESHES)
+                with gr.Row():
+                    seed = gr.Number(0, label="seed", precision=0, minimum=0)
+                    steps = gr.Slider(1, MOST_STEPS, int(usual["steps"]), step=1, label="steps", scale=2)
+                with gr.Row():
+                    distill = gr.Dropdown(members("distill"), value=usual["distill"], label="loss")
+                    field = gr.Dropdown(members("field"), value=usual["field"], label="field")
+                    refine = gr.Dropdown(STAGES, value=usual["refine"], label="second stage")
+                with gr.Row():
+                    picture = gr.Image(label="a picture of it, from the front", type="filepath", image_mode=None,
+                                       format="png", sources=["upload", "clipboard"], height=200)  # fmt: skip
+                    mesh = gr.File(label="a mesh to start from; it needs a second stage", file_types=MESHES,
+                                   height=200)  # fmt: skip
                 button = gr.Button("make it", variant="primary")
-            with gr.Column():
-                model = gr.Model3D(label="mesh", clear_color=(0.95, 0.95, 0.95, 1.0))
-                picture = gr.Image(label="eight sides")
                 facts = gr.Markdown()
-                files = gr.Files(label="files")
-        fields = [prompt, seed, steps, distill, field, refine, mesh]
-        button.click(make, fields, [model, picture, files, facts], api_name="make", concurrency_limit=1)
+            with gr.Column():
+                model = gr.Model3D(label="mesh", clear_color=(0.95, 0.95, 0.95, 1.0), height=380)
+                sides = gr.Image(label="eight sides", height=200)
+                files = gr.Files(label="files", height=200)
+        fields = [prompt, seed, steps, distill, field, refine, picture, mesh]
+        button.click(make, fields, [model, sides, files, facts], api_name="make", concurrency_limit=1)
     return page.queue(max_size=WAITING)
 
 
@@ -85,7 +94,7 @@ def main() -> None:
     )
     given = parser.parse_args()
     host = "0.0.0.0" if given.share_on_network else "127.0.0.1"
-    form().launch(server_name=host, server_port=given.port, max_file_size=LARGEST_UPLOAD)
+    form().launch(server_name=host, server_port=given.port, **LAUNCH)
 
 
 if __name__ == "__main__":

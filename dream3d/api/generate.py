@@ -45,6 +45,7 @@ def generate(
     prior: str | None = None,
     refine: str | None = None,
     experiment: str | None = None,
+    image: Path | str | None = None,
     mesh: Path | str | None = None,
     out: Path | str | None = None,
     device: str | None = None,
@@ -69,7 +70,7 @@ def generate(
         KeyboardInterrupt: after Ctrl-C, or the stop button; a checkpoint is saved then.
     """
     given = {"steps": steps, "seed": seed, "distill": distill, "field": field, "prior": prior, "refine": refine,
-             "experiment": experiment, "mesh": mesh, "out": out, "device": device}  # fmt: skip
+             "experiment": experiment, "image": image, "mesh": mesh, "out": out, "device": device}  # fmt: skip
     words = [f"{name}={value}" for name, value in given.items() if value is not None]
     settings = composed([*words, *overrides])
     settings.prompt = prompt  # whatever is in it, without the command line's quoting
