@@ -89,6 +89,7 @@ LARGER = {
     "test_docker.py": "Dockerfile",
     "test_notebook.py": "docs/notebooks/quickstart.ipynb",
     "test_bench.py": "scripts/bench*.py",
+    "cli/test_completion.py": "completion in bash, zsh and fish",
     "cli/test_fuzz.py": "every setting, with any value",
     "test_security.py": "SECURITY.md",
     "test_flat_memory.py": "memory over many steps and many runs",

@@ -29,7 +29,7 @@ settings used most (default)
 {refine_all}
   experiment=   a paper's settings:
 {experiment_all}
-  mesh=         a mesh to start from, .glb .obj .ply .stl: mesh=chair.glb
+  mesh=         a mesh to start from, .glb .obj .ply .stl: mesh=chair.glb (image=cat.png: a picture)
   resume=       a run's folder to continue: resume=outputs/...
 
 examples
@@ -51,7 +51,8 @@ the rest
   dream3d <command> --help                 a command's own settings
   dream3d --cfg job prompt="a corgi"       every setting with its value; conf/ explains each
   dream3d --hydra-help                     Hydra's flags: multirun, launchers, --config-dir
-  eval "$(dream3d -sc install=bash)"       completion of settings in bash (zsh and fish likewise)
+  eval "$(dream3d -sc install=bash)"       completion of settings in bash; the same in zsh, after bashcompinit
+  dream3d -sc install=fish | source        and in fish
   dream3d --version
 """
 GROUPS = ("distill", "field", "prior", "refine", "experiment")
