@@ -172,6 +172,12 @@ class Orbit:
         return Camera(c2w, camera.fov_y, camera.azimuth, camera.elevation, camera.distance, camera.height, camera.width)
 
 
+def repeated(camera: Camera, n: int) -> Camera:
+    """Each view n times in a row, as ``repeat_interleave`` does with images."""
+    index = torch.arange(len(camera)).repeat_interleave(n)
+    return camera[index]
+
+
 def flatten(camera: Camera) -> Float[Tensor, "v 17"]:
     """What camera-conditioned priors are told: the flattened c2w, then fov_y."""
     return torch.cat((camera.c2w.flatten(1), camera.fov_y[:, None]), dim=1)

@@ -6,6 +6,7 @@ is asked, one that has not is left alone.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol, TypedDict, runtime_checkable
 
 from jaxtyping import Float
@@ -95,6 +96,16 @@ class ReferenceView(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Pair:
+    """An edit beside its frozen source: both fields, and what the same cameras see of both with the same streams."""
+
+    field: Field
+    source: Field
+    render: Render
+    source_render: Render
+
+
 # Of fields.
 
 
@@ -149,6 +160,17 @@ class WithMaterial(Protocol):
 def material_of(field: object) -> nn.Module | None:
     """The field's material, None where it has none."""
     return field.material if isinstance(field, WithMaterial) else None
+
+
+@runtime_checkable
+class Regional(Protocol):
+    """A field that is edited in a region (``fields/edited.py``)."""
+
+    everywhere: bool
+
+    def share(self, x: Float[Tensor, "n 3"]) -> Float[Tensor, " n"]:
+        """1 inside the region, 0 outside, between on its border."""
+        ...
 
 
 # Of priors.

@@ -13,9 +13,10 @@ import torch
 from jaxtyping import Float
 from torch import Generator, Tensor
 
-from dream3d.cameras import Orbit
+from dream3d.cameras import Orbit, repeated
 from dream3d.contracts import (
     Background,
+    Pair,
     ReferenceView,
     RenderConditioned,
     Renderer,
@@ -38,6 +39,26 @@ class Regulariser:
 
     loss: Callable[[Render], Float[Tensor, ""]]
     weight: Schedule
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What of an edit's source is to stay: a loss on the two, with a random stream, and its weight at a step."""
+
+    loss: Callable[[Pair, Generator], Float[Tensor, ""]]
+    weight: Schedule
+
+
+@dataclass(frozen=True)
+class Source:
+    """What an edit starts from, frozen: a field a particle, with its own renderer; what it is in words; what of it
+    is to stay. ``compared``: the distillation loss takes its x and its text."""
+
+    fields: Sequence[TrainableField]
+    renderers: Sequence[Renderer]
+    text: Callable[[Camera], Conditioning]
+    keep: Mapping[str, Kept]
+    compared: bool
 
 
 @dataclass(frozen=True)
@@ -65,6 +86,7 @@ class Setup:
     size: int
     seed: int
     device: torch.device
+    source: Source | None = None
     warnings: Sequence[str] = ()
     notes: Sequence[str] = ()
     guidances: Mapping[str, "Guidance"] = field(default_factory=dict)  # besides prior and loss above
@@ -103,12 +125,14 @@ class Guidance:
             camera=self.camera or setup.camera,
             batch_size=self.batch_size or setup.batch_size,
             size=self.size or setup.size,
+            source=None,
         )
 
 
 @dataclass(frozen=True)
 class Guided:
-    """What one guidance says of a step: the views, their render, x and t, and the distilled gradient."""
+    """What one guidance says of a step: the views, their render, x and t, the distilled gradient, and what of an
+    edit's source is kept."""
 
     camera: Camera
     render: Render
@@ -117,6 +141,7 @@ class Guided:
     t: Tensor
     distilled: Distilled
     learned: dict[str, Tensor]
+    kept: dict[str, Tensor]
 
 
 @dataclass(frozen=True)
@@ -144,6 +169,7 @@ def optimize(setup: Setup, begin: int, end: int) -> Iterator[Step]:
         setup.renderers[which].update(setup.fields[which], step, draw("occupancy"))
         main = guided(setup, step, draw, which)
         regular = {n: r.weight(step) * r.loss(main.render) for n, r in setup.regularisers.items() if r.weight(step)}
+        regular |= main.kept
         optimizer.zero_grad(set_to_none=True)
         if setup.guidances or setup.references:
             losses = backward_each(setup, step, draw, which, main.distilled.loss, regular)
@@ -167,8 +193,11 @@ def guided(setup: Setup, step: int, draw: Draw, which: int) -> Guided:
     t = setup.time(step, len(x), len(setup.prior.alpha_bar), draw("time")).to(setup.device, non_blocking=True)
     noise = setup.noise(x, render, camera, draw("noise"))
     learned = student_turn(setup.student, x, text, draw, first=True)
-    distilled = scheduled(setup.loss, step)(setup.prior, x, t, noise, text)
-    return Guided(camera, render, x, text, t, distilled, learned)
+    loss, kept = scheduled(setup.loss, step), {}
+    if setup.source is not None:
+        loss, kept = beside_source(setup, setup.source, step, views, draw, which, render, loss)
+    distilled = loss(setup.prior, x, t, noise, text)
+    return Guided(camera, render, x, text, t, distilled, learned, kept)
 
 
 def backward_each(
@@ -223,6 +252,27 @@ def render_and_encode(
     return camera, render, x, text
 
 
+def beside_source(
+    setup: Setup, source: Source, step: int, views: Camera, draw: Draw, which: int, render: Render, loss: Callable
+) -> tuple[Callable[..., Distilled], dict[str, Tensor]]:
+    """The frozen source by the same cameras with the same random streams: the loss, told its x and its text where
+    it compares, and the losses that hold what is to stay."""
+    field = source.fields[which]
+    with torch.no_grad():
+        source.renderers[which].update(field, step, draw("occupancy"))
+        _, before, x, text = render_and_encode(of_source(setup, source), step, views, draw, which, setup.noise_samples)
+    if source.compared:
+        loss = partial(loss, x_src=x, text_src=text)
+    pair = Pair(setup.fields[which], field, render, before)
+    weighted = {name: (kept.weight(step), kept.loss) for name, kept in source.keep.items()}
+    return loss, {name: weight * hold(pair, draw(name)) for name, (weight, hold) in weighted.items() if weight}
+
+
+def of_source(setup: Setup, source: Source) -> Setup:
+    """The setup that would train the source."""
+    return replace(setup, fields=source.fields, renderers=source.renderers, text=source.text)
+
+
 def student_turn(
     student: Student | None, x: Tensor, text: Conditioning, draw: Draw, *, first: bool
 ) -> dict[str, Tensor]:
@@ -238,12 +288,6 @@ def scheduled(loss: Callable[..., Distilled], step: int) -> Callable[..., Distil
         return loss
     current = {k: v(step) for k, v in loss.keywords.items() if isinstance(v, Schedule)}
     return partial(loss, **current) if current else loss
-
-
-def repeated(camera: Camera, n: int) -> Camera:
-    """Each view n times in a row, as ``repeat_interleave`` does with images."""
-    index = torch.arange(len(camera)).repeat_interleave(n)
-    return camera[index]
 
 
 def check_finite(norm: Float[Tensor, ""], step: int, t: Tensor, camera: Camera) -> None:

@@ -30,6 +30,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "cameras": {"types"},
     "geometry": {"types"},
     "distill": {"types", "contracts", "schedule", "diffusion"},
+    "editing": {"types", "contracts", "cameras", "geometry", "diffusion", "distill"},
     "noise": {"types", "seeding"},
     "regularize": {"types"},
     "metrics": {"types", "geometry"},
@@ -43,7 +44,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "optimize": {"types", "contracts", "schedule", "cameras", "seeding", "gradients"},
     "run": {
         "types", "contracts", "errors", "schedule", "cameras", "seeding", "prompts", "geometry", "fields", "render",
-        "mesh", "priors", "optimize", "noise", "reference", "report",
+        "mesh", "priors", "optimize", "noise", "editing", "reference", "report",
     },
     "watch": {"report", "run"},
     "cli": {

@@ -25,6 +25,8 @@ MEMBERS = {g: sorted(f.stem for f in (CONF / g).glob("*.yaml")) for g in GROUPS}
 EXPERIMENTS = MEMBERS.pop("experiment")
 LEAVES = [f"{group}/{name}.yaml" for group, names in MEMBERS.items() for name in names]
 WITHOUT_PAPER = {"cpu_smoke", "quick", "reconstruct"}
+OF_A_SOURCE = ["edit.path=chair.glb", "source=a dog", "edit.vertices=4"]  # two steps do not read it
+EDITS = {"dds", "pds", "ssd_edit", "edit"}  # losses and experiments that need one
 # Parameters with a default that the program fills in: where it runs, what a step sends, the root's texts.
 FILLED_IN = {"device", "negative", "batch"}
 LEAN = ("torch.", "dream3d.schedule.")  # of these, what is left out is plain from the signature
@@ -136,7 +138,8 @@ def test_members_that_do_not_run_here_compose(group: str) -> None:
 def test_every_experiment_composes_and_runs(name: str, stable_diffusion: Path, ball: Path) -> None:
     prior = [] if name == "reconstruct" else ["prior=folder"]
     path = ball if name == "reconstruct" else stable_diffusion
-    config = composed([f"experiment={name}", *prior, f"prior.path={path}", "prompt=a corgi"])
+    source = OF_A_SOURCE if name in EDITS else []
+    config = composed([f"experiment={name}", *prior, f"prior.path={path}", "prompt=a corgi", *source])
     assert strangers(OmegaConf.to_container(config)) == []
     assert sound(two_steps(config))
 
@@ -155,7 +158,8 @@ def test_experiments_keep_their_papers_noise_range(name: str) -> None:
 def test_every_choice_runs(i: int, mini: Path) -> None:
     """The i-th member of every group together, so that each member is in at least one run."""
     chosen = {g: names[i % len(names)] for g, names in MEMBERS.items() if g not in APART}
-    config = composed(["prior=folder", f"prior.path={mini}", "prompt=a corgi", *map("=".join, chosen.items())])
+    source = [*OF_A_SOURCE, "experiment=null"] if chosen["distill"] in EDITS or chosen["keep"] != "none" else []
+    config = composed(["prior=folder", f"prior.path={mini}", "prompt=a corgi", *map("=".join, chosen.items()), *source])
     if config.shading.get("normals") == "none":  # regularisers may need them
         config.shading.normals = "finite"
     assert sound(two_steps(config)), chosen

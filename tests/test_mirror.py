@@ -65,6 +65,7 @@ TESTED_IN = {
     "report/files.py": "report/test_pictures.py",
     "report/turntable.py": "report/test_turntable_files.py",
     "run/build.py": "test_conf.py",
+    "run/inherited.py": "run/test_editing.py",
     "run/pictures.py": "report/test_viewer_browser.py",
     "run/progress.py": "api/test_generate.py",
     "run/construction_errors.py": "cli/test_main.py",

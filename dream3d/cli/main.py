@@ -69,12 +69,13 @@ def by_hydra(words: Sequence[str]) -> int:
     import hydra
 
     from dream3d.cli.errors import reported
-    from dream3d.cli.overrides import exactly, quoted, renamed
+    from dream3d.cli.overrides import exactly, quoted, renamed, with_experiment
     from dream3d.run import config as configuration
 
     if not UNCHECKED.intersection(words):
         many = bool({"-m", "--multirun"}.intersection(words))
-        words = [renamed(word) if many else quoted(word) for word in words]  # -m: a comma separates values
+        # -m: a comma separates values
+        words = with_experiment([renamed(word) if many else quoted(word) for word in words])
         if code := reported(lambda: checked(words, many)):
             return code
     sys.argv[1:] = words

@@ -20,15 +20,17 @@ from dream3d.cli.explain import ambiguous, misfits, misplaced, number, unknown, 
 from dream3d.cli.guidances import spelled_out
 from dream3d.errors import UserError
 from dream3d.run import config as configuration
+from dream3d.run.inherited import inherited
 from dream3d.schedule import Schedule
 
 TEXTS = (
     "prompt", "prompts_file", "negative", "out", "resume", "mesh_file", "prior.path", "prior.config", "prior.lora",
-    "prior.embeddings", "prior.control", "image.file", "image.mask", "image.depth", "image.normals",
+    "prior.embeddings", "prior.control", "image.file", "image.mask", "image.depth", "image.normals", "source",
+    "edit.path",
 )  # fmt: skip
 
-FILES = {"mesh": "mesh_file", "image": "image.file"}
-"""Groups that may be given a file in place of a member's name, and the setting that takes it."""
+FILES = {"mesh": "mesh_file", "image": "image.file", "edit": "edit.path"}
+"""Groups that may be given a file (or a run's folder) in place of a member's name, and the setting that takes it."""
 
 # The names that settings had before version 0.2.
 RENAMED = {
@@ -48,7 +50,17 @@ def composed(words: Sequence[str]) -> DictConfig:
     """The configuration for these words. Raises UserError with the reason and the fix."""
     if (wrong := misplaced(words)) is not None:
         raise UserError(wrong)
-    return exactly([quoted(word) for word in words])
+    return exactly(with_experiment([quoted(word) for word in words]))
+
+
+def with_experiment(words: Sequence[str]) -> list[str]:
+    """``experiment=edit`` beside a source to edit, unless another experiment is named.
+
+    >>> with_experiment(["edit.path=chair.glb", "prompt=x"])
+    ['experiment=edit', 'edit.path=chair.glb', 'prompt=x']
+    """
+    keys = [word.lstrip("+~").partition("=")[0] for word in words]
+    return ["experiment=edit"] * ("edit.path" in keys and "experiment" not in keys) + list(words)
 
 
 def exactly(words: Sequence[str]) -> DictConfig:
@@ -77,7 +89,7 @@ def exactly(words: Sequence[str]) -> DictConfig:
         raise UserError(why(error)) from error
     if wrong is not None:
         raise UserError(wrong)
-    return config
+    return inherited(config, {o.key_or_group.partition(".")[0] for o in overrides})
 
 
 def member(group: str, name: str) -> DictConfig:
@@ -139,15 +151,19 @@ def quoted(word: str) -> str:
 
 
 def renamed(word: str) -> str:
-    """``mesh=`` and ``image=`` choose a member of their group, or else name a file, which has its own key.
+    """``mesh=``, ``image=`` and ``edit=`` choose a member of their group, or else name a file, which has its own key.
 
-    >>> renamed("mesh=chair.glb"), renamed("mesh=default"), renamed("image=cat.png")
-    ('mesh_file=chair.glb', 'mesh=default', 'image.file=cat.png')
+    >>> renamed("mesh=chair.glb"), renamed("mesh=default"), renamed("image=cat.png"), renamed("edit=outputs/run")
+    ('mesh_file=chair.glb', 'mesh=default', 'image.file=cat.png', 'edit.path=outputs/run')
+    >>> renamed("edit.where=box=[-1,0,-1,1,1,1]")
+    'edit.where=[-1,0,-1,1,1,1]'
     """
     key, equals, value = word.partition("=")
     if (new := RENAMED.get(key.lstrip("+~"))) is not None:
         sys.stderr.write(f"dream3d: warning: {key}= is now called {new}=; the old name goes with the next version\n")
         return f"{new}{equals}{value}"
+    if key == "edit.where":
+        return f"{key}={value.removeprefix('box=')}"
     if key not in FILES or not value.strip():
         return word
     members = [file.stem for file in (configuration.folder() / key).glob("*.yaml")]

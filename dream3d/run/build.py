@@ -1,6 +1,6 @@
 """From a configuration to a ``Setup``: every object is made here, by Hydra's ``_target_``."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -20,15 +20,24 @@ from dream3d.contracts import (
     parameter_groups,
 )
 from dream3d.errors import UserError
+from dream3d.fields.edited import Edited, as_field
 from dream3d.fields.hashgrid import HashGrid
 from dream3d.fields.latents import latents_of
-from dream3d.optimize import Regulariser, Setup
+from dream3d.optimize import Kept, Regulariser, Setup, Source
 from dream3d.prompts import PromptEmbeddings
 from dream3d.run.construction_errors import restoring
-from dream3d.run.guidances import PriorOf, build_guidances, build_loss, build_noise, build_prior, guidance_notes
+from dream3d.run.guidances import (
+    PriorOf,
+    build_guidances,
+    build_loss,
+    build_noise,
+    build_prior,
+    compares,
+    guidance_notes,
+)
 from dream3d.run.picture import reference_of
 from dream3d.seeding import generator
-from dream3d.types import ScoreModel
+from dream3d.types import Distilled, ScoreModel
 
 
 def device_of(name: str) -> torch.device:
@@ -44,23 +53,56 @@ def device_of(name: str) -> torch.device:
     return device
 
 
-def build_text(config: DictConfig, prior: ScoreModel) -> PromptEmbeddings:
-    """The prompt table; view-dependent prompts only for priors that are not camera-conditioned."""
-    return instantiate(config.prompts)(prior=prior, prompt=config.prompt, negative=config.negative)
+def build_text(config: DictConfig, prior: ScoreModel, prompt: str) -> PromptEmbeddings:
+    """A prompt's table; view-dependent prompts only for priors that are not camera-conditioned."""
+    return instantiate(config.prompts)(prior=prior, prompt=prompt, negative=config.negative)
 
 
-def embedded_text(config: DictConfig, prior: ScoreModel, prior_of: PriorOf) -> PromptEmbeddings:
-    """The prompt table; the text encoders of an owned prior are freed, a shared one keeps them."""
-    text = build_text(config, prior)
+def embedded_texts(
+    config: DictConfig, prior: ScoreModel, prior_of: PriorOf
+) -> tuple[PromptEmbeddings, PromptEmbeddings | None]:
+    """The prompt table, and that of what is edited, if anything is; the text encoders of an owned prior are freed,
+    a shared one keeps them."""
+    text, source = build_text(config, prior, config.prompt), None
+    if edits(config):
+        source = build_text(config, prior, config.source)
     if prior_of is build_prior and isinstance(prior, FreesText):
         prior.free_text()
-    return text
+    return text, source
+
+
+def edits(config: DictConfig) -> bool:
+    """Is this an edit of something? A run from before there were edits is none."""
+    return config.edit.get("path") is not None
 
 
 def build_fields(config: DictConfig, device: torch.device) -> list[TrainableField]:
-    """One field a particle, each from its own random stream."""
+    """One field a particle, each from its own random stream; of an edit, beside its source."""
     make = instantiate(config.field)
-    return [make(generator=generator(config.seed, i, "field")).to(device) for i in range(config.particles)]
+
+    def one(i: int) -> Any:
+        return make(generator=generator(config.seed, i, "field"))
+
+    if edits(config):
+        return [Edited(one(i), one(i), config.edit.vertices).to(device) for i in range(config.particles)]
+    return [one(i).to(device) for i in range(config.particles)]
+
+
+def build_source(
+    config: DictConfig, fields: Sequence[TrainableField], text: PromptEmbeddings | None, loss: Callable[..., Distilled]
+) -> Source | None:
+    """What the loop needs of an edit's source; None where nothing is edited."""
+    compared = compares(loss, editing=edits(config))
+    if text is None:
+        return None
+    beside = [field for field in fields if isinstance(field, Edited)]
+    return Source(
+        fields=[as_field(field.source) for field in beside],
+        renderers=[instantiate(config.render).to(field.region.device) for field in beside],
+        text=text,
+        keep={name: Kept(instantiate(k.loss), instantiate(k.weight)) for name, k in config.keep.items()},
+        compared=compared,
+    )
 
 
 @torch.no_grad()
@@ -106,7 +148,7 @@ def build(config: DictConfig, prior_of: PriorOf = build_prior) -> Setup:
     device = device_of(config.device)
     prior = prior_of(config, device)
     seen = reference_of(config)
-    text = embedded_text(config, prior, prior_of)
+    text, text_of_source = embedded_texts(config, prior, prior_of)
     fields = build_fields(config, device)
     backgrounds = [instantiate(config.background).to(device) for _ in fields]
     teach_rgb(fields, backgrounds, prior)
@@ -135,6 +177,7 @@ def build(config: DictConfig, prior_of: PriorOf = build_prior) -> Setup:
         size=config.size,
         seed=config.seed,
         device=device,
+        source=build_source(config, fields, text_of_source, loss),
         warnings=[
             *([] if seen is None else seen.warnings),
             *(prior.warnings(config.prompt, text.prompts) if isinstance(prior, ChecksPrompts) else []),
@@ -147,12 +190,13 @@ def build(config: DictConfig, prior_of: PriorOf = build_prior) -> Setup:
 
 def accelerators(setup: Setup) -> dict[str, str]:
     """Which twin of each accelerated path ran, for the run's manifest."""
-    cuda, field, prior = setup.device.type == "cuda", setup.fields[0], setup.prior
+    cuda, prior = setup.device.type == "cuda", setup.prior
+    grid = next((part for part in setup.fields[0].modules() if isinstance(part, HashGrid)), None)
     weights = prior.unet.parameters() if isinstance(prior, NetworkPrior) else iter(())
     kind = next((str(weight.dtype) for weight in weights), "exact")
     return {
         "device": str(setup.device),
-        "hash grid": field.backend if isinstance(field, HashGrid) else "none",
+        "hash grid": "none" if grid is None else grid.backend,
         "compositing": "nerfacc" if cuda else "torch",
         "prior": kind.removeprefix("torch."),
     }
@@ -167,6 +211,7 @@ def state_of(setup: Setup) -> dict[str, Any]:
         "optimizers": [o.state_dict() for o in setup.optimizers],
         "student": None if setup.student is None else setup.student.state_dict(),
         "students": {n: g.student.state_dict() for n, g in setup.guidances.items() if g.student is not None},
+        **({} if setup.source is None else {"source_renderers": [r.state_dict() for r in setup.source.renderers]}),
     }
 
 
@@ -174,6 +219,7 @@ def restore(setup: Setup, state: dict[str, Any]) -> None:
     """Put a checkpoint's state back. Raises UserError when it belongs to another configuration."""
     with restoring():
         parts = {"fields": setup.fields, "renderers": setup.renderers, "backgrounds": setup.backgrounds}
+        parts |= {} if setup.source is None else {"source_renderers": setup.source.renderers}
         for name, items in {**parts, "optimizers": setup.optimizers}.items():
             for item, saved in zip(items, state[name], strict=True):
                 item.load_state_dict(saved)

@@ -36,6 +36,7 @@ class Config:
     resume: str | None = None
     mesh_file: str | None = None
     init: str | None = None
+    source: str | None = None
     checkpoint_every: int = 100
     preview_every: int = 100
     turntable: int = 60
@@ -59,6 +60,8 @@ class Config:
     mesh: dict[str, Any] = dataclasses.field(default_factory=dict)
     refine: dict[str, Any] = dataclasses.field(default_factory=dict)
     texture: dict[str, Any] = dataclasses.field(default_factory=dict)
+    edit: dict[str, Any] = dataclasses.field(default_factory=dict)
+    keep: dict[str, Any] = dataclasses.field(default_factory=dict)
 
 
 ConfigStore.instance().store(name="schema", node=Config)
@@ -94,8 +97,28 @@ def check_tree(tree: dict[str, Any]) -> None:
     for name, choice in (("refine", "refine=tets or flexicubes"), ("texture", "refine@texture=texture")):
         if tree[name].get("steps") and "field" not in tree[name]:
             raise UserError(f"{name}.steps: got {tree[name]['steps']}, but {name}=none; say {choice}")
+    check_edit(tree)
     if tree["mesh_file"] is not None:
         check_mesh(Path(str(tree["mesh_file"])).expanduser(), bool(tree["refine"].get("steps")))
+
+
+def check_edit(tree: dict[str, Any]) -> None:
+    """Raise UserError for an edit of nothing, without words for what it is, or beside another beginning."""
+    path = tree["edit"].get("path")
+    if path is None:
+        if tree["keep"]:
+            raise UserError(f"keep: got {', '.join(tree['keep'])}, but nothing is edited; say edit=outputs/<run>")
+        return
+    for other in ("init", "mesh_file"):
+        if tree[other] is not None:
+            raise UserError(f"edit: got also {other}={tree[other]}; a run begins with one of them, leave the other out")
+    if not str(tree["source"] or "").strip():
+        raise UserError(f'source: got nothing, expected what {path} shows, in words; say source="a chair"')
+    where = tree["edit"]["where"]
+    if where not in ("auto", "all") and not (isinstance(where, list) and len(where) == 6):
+        raise UserError(f"edit.where: got {where}, expected auto, all or a box [x, y, z, x, y, z]")
+    if isinstance(where, list) and not all(low < high for low, high in zip(where[:3], where[3:], strict=True)):
+        raise UserError(f"edit.where: got {where}, expected the least corner first; swap the two")
 
 
 LOGS = {"jsonl": "json", "tensorboard": "tensorboard", "wandb": "wandb"}

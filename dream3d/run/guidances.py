@@ -1,5 +1,6 @@
 """Priors and losses of a run: its own, and further guidances (``guidance.<name>: {prior, distill, ...}``)."""
 
+import inspect
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -74,6 +75,17 @@ def guidance_notes(loss: Callable[..., Distilled]) -> list[str]:
     ]
 
 
+def compares(loss: Callable[..., Distilled], *, editing: bool) -> bool:
+    """Does the loss take the x and the text of an edit's source? Raises UserError where there is none."""
+    takes = "x_src" in inspect.signature(loss).parameters
+    if takes and not editing:
+        raise UserError(
+            "distill: got a loss for edits, expected edit=outputs/<run> and this loss as the first guidance; or say "
+            "distill=sds"
+        )
+    return takes
+
+
 def build_guidances(config: DictConfig, setup: Setup, prior_of: PriorOf) -> dict[str, Guidance]:
     """One for each entry of ``config.guidance``; what an entry does not name is the run's own.
 
@@ -95,6 +107,7 @@ def build_guidance(name: str, entry: Any, config: DictConfig, setup: Setup, prio
     if {"prior", "prompts"} & own.keys():
         text = instantiate(ours.prompts)(prior=prior, prompt=ours.prompt, negative=ours.negative)
     loss, student = build_loss(ours, prior)
+    compares(loss, editing=False)
     weight = entry.get("weight", 1.0)
     return Guidance(
         prior=prior,

@@ -7,6 +7,7 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
+from omegaconf import DictConfig
 from torch import Generator, Tensor
 
 from dream3d.errors import UserError
@@ -56,9 +57,13 @@ def initial_shape(init: str | None, prompt: str, prior: object) -> Mesh | None:
     return replace(mesh, colours=mesh.colours * shade(vertex_normals(mesh.vertices, mesh.faces), light)[:, None])
 
 
-def start_from(setup: Setup, mesh: Mesh) -> float:
-    """Fit every field to the mesh. Returns the largest root mean squared error of opacity."""
-    return max(fit(field, mesh, generator(setup.seed, i, "init")) for i, field in enumerate(setup.fields))
+def begin_from(setup: Setup, settings: DictConfig) -> list[str]:
+    """Fit every field to the shape that ``init=`` asks for, if it does. Returns what to tell the user."""
+    mesh = initial_shape(settings.init, settings.prompt, setup.prior)
+    if mesh is None:
+        return []
+    error = max(fit(field, mesh, generator(setup.seed, i, "init")) for i, field in enumerate(setup.fields))
+    return [f"started from {settings.init}: opacity fitted with an error of {error:.3f}"]
 
 
 def fit(

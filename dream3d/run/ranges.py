@@ -109,6 +109,11 @@ RANGES: dict[str, Range] = {
     "loss.again": number(0, 1e6), "loss.threshold": SHARE, "loss.denoise_steps": whole(1, 1000),
     "loss.reversals": whole(0, 100), "noise.cell": above(0, 2), "noise.samples": whole(1, 64),
     "noise.turns": above(0, 1000),
+    "loss.image_scale": number(0, 1e6), "loss.stable": WEIGHT, "loss.enhance": WEIGHT, "loss.pull": WEIGHT,
+    # edits
+    "edit.strength": SHARE, "edit.vertices": whole(4, 256), "edit.margin": whole(0, 64), "edit.views": whole(1, 256),
+    "edit.draws": whole(1, 256), "edit.threshold": SHARE, "edit.where": number(-1, 1), "loss.points": whole(2, 10**7),
+    "loss.inside": SHARE,
     # regularisers
     "weight": number(0, LARGE), "loss.floor": Range(0, 0.49, open_low=True), "loss.opaque": SHARE,
     "loss.share": above(0, 1), "loss.eps": above(0, 1), "loss.background": number(0, 1e6),
@@ -139,8 +144,8 @@ CHOICES: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 PAIRS = ("camera.azimuth", "camera.elevation", "camera.fov_y", "camera.distance", "camera.fill",
          "shading.distance", "algorithm.betas")  # fmt: skip
-MAY_BE_EMPTY = ("log", "mesh.lods", "prior.places", "light.lamps", "schedule.steps")
-MAY_BE_LIST = ("mesh.light",)
+MAY_BE_EMPTY = ("log", "edit.inherit", "mesh.lods", "prior.places", "light.lamps", "schedule.steps")
+MAY_BE_LIST = ("mesh.light", "edit.where")
 MAY_BE_NULL = ("camera.distance", "distill.student", "prompts.views", "prompts.perp_neg", "prompts.debias",
                "prompts.contrast", "optimizer.clip", "field.material", "render.light", "field.levels",
                "field.active_levels", "guidance", "mesh.light", "prior.path", "prior.resolution",

@@ -14,11 +14,11 @@ from dream3d.fields.latents import latents_of, switch
 from dream3d.fields.mesh_field import MeshField, keeps_mesh
 from dream3d.fields.movable_nodes import Distance
 from dream3d.geometry.signed_distance import signed_distance
-from dream3d.optimize import Regulariser, Setup
+from dream3d.optimize import Regulariser, Setup, Source
 from dream3d.priors.loading.resolve import resolve
 from dream3d.render.background import RandomColour
-from dream3d.run.build import build_optimizer, embedded_text
-from dream3d.run.guidances import PriorOf, build_loss, build_prior, scale_of
+from dream3d.run.build import build_optimizer, embedded_texts
+from dream3d.run.guidances import PriorOf, build_loss, build_prior, compares, scale_of
 from dream3d.seeding import generator
 from dream3d.types import Distilled, Mesh
 
@@ -46,7 +46,7 @@ def refined(
     """
     stage = settings[name]
     setup = in_rgb(guided(setup, settings, stage, prior_of))
-    setup = dataclasses.replace(setup, loss=guided_at_least(setup.loss, stage.guidance))
+    setup = dataclasses.replace(setup, loss=guided_at_least(setup.loss, stage.guidance), source=beside(setup))
     make, made = instantiate(stage.field), []
     for i, field in enumerate(setup.fields if fields is None else fields):
         mesh, draw = start(field), generator(setup.seed, i, name)
@@ -69,6 +69,13 @@ def refined(
         size=stage.size,
         seed=setup.seed + STREAM * (1 + STAGES.index(name)),
     )
+
+
+def beside(setup: Setup) -> Source | None:
+    """An edit's source goes on as a volume beside the mesh; what of it was to stay was for volumes."""
+    if setup.source is None:
+        return None
+    return dataclasses.replace(setup.source, keep={}, compared=compares(setup.loss, editing=True))
 
 
 def check_stages(settings: DictConfig, timesteps: int, prior_of: PriorOf) -> None:
@@ -122,6 +129,10 @@ def guided(setup: Setup, settings: DictConfig, stage: DictConfig, prior_of: Prio
     ours: Any = OmegaConf.create({**parts, **own, "batch_size": stage.batch_size, "size": stage.size})
     if "prior" in own:
         prior = prior_of(ours, setup.device)
-        setup = dataclasses.replace(setup, prior=prior, text=embedded_text(ours, prior, prior_of))
+        text, of_source = embedded_texts(ours, prior, prior_of)
+        setup = dataclasses.replace(setup, prior=prior, text=text)
+        if setup.source is not None and of_source is not None:
+            setup = dataclasses.replace(setup, source=dataclasses.replace(setup.source, text=of_source))
     loss, student = build_loss(ours, setup.prior)
+    compares(loss, editing=setup.source is not None)
     return dataclasses.replace(setup, loss=loss, student=student, noise_samples=ours.distill.noise_samples)

@@ -13,8 +13,8 @@ from dream3d.errors import UserError, first
 from dream3d.run.config import Config
 
 ROOMS = (
-    "cameras", "distill", "fields", "mesh", "noise", "priors", "prompts", "reference", "regularize", "render",
-    "schedule",
+    "cameras", "distill", "editing", "fields", "mesh", "noise", "priors", "prompts", "reference", "regularize",
+    "render", "schedule",
 )  # fmt: skip
 """Of dream3d, where a saved configuration's ``_target_`` may lead; and to torch.optim."""
 

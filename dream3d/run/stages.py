@@ -27,7 +27,8 @@ from dream3d.run.build import PriorOf, accelerators, build, build_prior, restore
 from dream3d.run.construction_errors import constructing, restoring
 from dream3d.run.determinism import deterministic
 from dream3d.run.directory import LEFTOVERS, PRODUCTS, Run, clear, resume, start, undone, write_settings
-from dream3d.run.initial_field import initial_shape, start_from
+from dream3d.run.editing import begin as begin_edit
+from dream3d.run.initial_field import begin_from
 from dream3d.run.initial_mesh import carry, given_mesh
 from dream3d.run.interrupt import deferred
 from dream3d.run.lock import locked
@@ -132,10 +133,8 @@ def restored(run: Run, setup: Setup, saved: dict[str, Any]) -> None:
 def coarse(run: Run, setup: Setup, begin: int) -> None:
     """Optimise the field(s). A checkpoint is written at the very beginning."""
     if begin == 0:
-        shape = initial_shape(run.settings.init, run.settings.prompt, setup.prior)
-        if shape is not None:
-            error = start_from(setup, shape)
-            run.say(f"started from {run.settings.init}: opacity fitted with an error of {error:.3f}")
+        for line in (*begin_from(setup, run.settings), *begin_edit(setup, run.settings)):
+            run.say(line)
         save(run, setup, 0)  # what an earlier run left in this folder must not be resumed as this one
     train(
         run,

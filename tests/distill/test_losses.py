@@ -49,7 +49,19 @@ def loss_of(name: str, prior: Gaussian = PRIOR, **knobs):
     loss = scheduled(instantiate(config(name).loss), 0)
     if config(name).student is not None:
         loss = functools.partial(loss, student=Student(prior.alpha_bar))
+    if "x_src" in inspect.signature(loss).parameters:
+        loss = beside_a_source(loss)
     return functools.partial(loss, **knobs)
+
+
+def beside_a_source(loss):
+    """A loss for edits, with a source that depends on each image and text alone, as rows of a batch must."""
+
+    def compared(prior, x, t, noise, text, **knobs):
+        words = text.null if text.contrast is None else text.contrast
+        return loss(prior, x, t, noise, text, x_src=0.5 * x.detach() + 0.2, text_src=replace(text, cond=words), **knobs)
+
+    return compared
 
 
 def arguments(b: int = 3, seed: int = 0):
@@ -145,7 +157,7 @@ def test_yaml_says_all_there_is(name: str) -> None:
     given = {key for key in tree.loss if not key.startswith("_")}
     parameters = inspect.signature(instantiate(tree.loss).func).parameters.values()
     names = {p.name for p in parameters if p.kind == p.KEYWORD_ONLY}
-    assert given == names - {"student"}
+    assert given == names - {"student", "x_src", "text_src"}
 
 
 @pytest.mark.parametrize("name", NAMES)

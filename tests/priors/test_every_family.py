@@ -81,7 +81,7 @@ def test_text_encoders_are_freed_and_nothing_else_changes(words):
     config = shrunk(composed(words))
     prior = build_prior(config, torch.device("cpu"))
     encoders = [weakref.ref(m) for k, m in prior.family.parts.items() if k.startswith("text_encoder")]
-    text, shape = build_text(config, prior), prior.family.shape
+    text, shape = build_text(config, prior, config.prompt), prior.family.shape
     kept = text.null
     x, t = torch.randn(4, prior.channels, 16, 16), torch.full((4,), 500)
     if prior.camera_conditioned and prior.resolution == 64:

@@ -1,0 +1,98 @@
+"""``edit=``: from a run or a mesh, with a region, to files; stopped and resumed."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from small_run import SMALL, box_file, differences, rebuild, stopped_after, without_pictures
+
+from dream3d.cli.main import command
+from dream3d.run import checkpoint
+from dream3d.run.saved import saved_settings
+
+QUICK = [word for word in SMALL if not word.startswith(("field.", "render.", "size=", "prompt="))]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a finished run of a box, and the box's mesh and exact prior."""
+    folder = tmp_path_factory.mktemp("edits")
+    with pytest.MonkeyPatch.context() as patch:
+        without_pictures(patch)
+        assert command(rebuild(folder, "steps=12", f"out={folder / 'run'}")) == 0
+    return folder
+
+
+def edit(place: Path, out: str, *more: str) -> list[str]:
+    return [f"edit={place / 'run'}", *QUICK, "steps=4", "edit.vertices=12", f"out={place / out}", *more]
+
+
+def fields(folder: Path) -> dict[str, torch.Tensor]:
+    return checkpoint.load(folder / "checkpoint.pt")["state"]["fields"][0]
+
+
+def live(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {k.removeprefix("live."): v for k, v in state.items() if k.startswith("live.")}
+
+
+def test_where_nothing_is_to_be_edited_nothing_changes(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """DDS with two texts that the prior takes for the same: every gradient is exactly 0, bit for bit. The run's
+    prior, cameras, field and words are taken over."""
+    without_pictures(monkeypatch)
+    assert command(edit(place, "same", "prompt=a crate", "edit.where=all")) == 0
+    before, after = fields(place / "run"), fields(place / "same")
+    assert differences(before, live(after)) == []
+    assert differences(before, {k.removeprefix("source."): v for k, v in after.items() if "source." in k}) == []
+    saved = saved_settings(place / "same", "edit")
+    assert saved.source == "a box" and saved.size == 32 and "renders" in saved.prior["_target_"]
+    assert (place / "same" / "mesh.glb").is_file()
+
+
+def test_stopped_and_resumed_is_the_same_bit_for_bit(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    without_pictures(monkeypatch)
+    more = ("prompt=a crate", "distill=sds", "keep=shape", "edit.where=[-1,-1,0,1,1,1]", "steps=6")
+    assert command(edit(place, "straight", *more)) == 0
+    assert stopped_after(monkeypatch, edit(place, "halves", *more), 3) == 130
+    (place / "run").rename(place / "moved")  # the checkpoint has all it needs
+    try:
+        assert command([f"resume={place / 'halves'}"]) == 0
+    finally:
+        (place / "moved").rename(place / "run")
+    straight, halves = (checkpoint.load(place / name / "checkpoint.pt") for name in ("straight", "halves"))
+    assert differences(straight, halves) == []
+    assert differences(live(straight["state"]["fields"][0]), fields(place / "run")), "it was trained"
+    rows = (place / "straight" / "metrics.jsonl").read_text().splitlines()
+    assert len(rows) == 6 and '"shape"' in rows[-1]
+
+
+def test_a_mesh_is_carried_into_a_field(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    without_pictures(monkeypatch)
+    words = [f"edit={box_file(place)}", "source=a box", "prompt=a crate", "prior=renders", "edit.where=all"]
+    small = (*SMALL[1:], f"prior.path={box_file(place)}", "prior.resolution=32", "steps=1", f"out={place / 'mesh'}")
+    assert command([*words, *small]) == 0
+    assert (place / "mesh" / "mesh.glb").is_file()
+    assert "carried into the field" in (place / "mesh" / "log.txt").read_text()
+
+
+WRONG = {
+    "edit=nowhere prompt=a": "edit: got 'nowhere', expected a run's folder or a file ending in .glb",
+    "prompt=a keep=shape": "keep: got shape, but nothing is edited; say edit=",
+    "prompt=a distill=dds": "distill: got a loss for edits, expected edit=",
+    "edit={run} prompt=a field=voxel": "field: an edit goes on with its source's field",
+    "edit={run} prompt=a init=prior": "edit: got also init=prior",
+    "edit={box} prompt=a": 'source: got nothing, expected what .*; say source="a chair"',
+    "edit={run} prompt=a edit.where=left": "edit.where: got left, expected auto, all or a box",
+    "edit={run} prompt=a edit.where=[0,0,0,-1,1,1]": "expected the least corner first",
+    "edit={part} prompt=a": "is an edit of a part.*mesh.glb",
+}
+
+
+@pytest.mark.parametrize("words", WRONG)
+def test_mistakes_are_one_line(words: str, place: Path, capsys: pytest.CaptureFixture, monkeypatch) -> None:
+    import re
+
+    monkeypatch.chdir(place)
+    names = {"run": place / "run", "box": box_file(place), "part": place / "straight"}
+    assert command([*words.format(**names).split(), "device=cpu", f"out={place / 'wrong'}"]) == 2
+    error = capsys.readouterr().err
+    assert len(error.splitlines()) == 1 and re.search(WRONG[words], error), error
