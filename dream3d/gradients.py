@@ -6,6 +6,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from dream3d.types import Camera
+
+
+class NonFinite(ArithmeticError):
+    """A gradient that is not a number, with the step, timesteps and cameras where it arose."""
+
 
 def parameters(optimizer: torch.optim.Optimizer) -> list[Tensor]:
     """All parameters that the optimizer updates, group after group."""
@@ -37,3 +43,15 @@ def set_lr(optimizer: torch.optim.Optimizer, lr: float) -> None:
     """Each group's learning rate: ``lr`` times the group's ``lr_scale``."""
     for group in optimizer.param_groups:
         group["lr"] = lr * group["lr_scale"]
+
+
+def check_finite(norm: Float[Tensor, ""], step: int, t: Tensor, camera: Camera) -> None:
+    """Raise NonFinite with what is needed to find the cause. Off the CPU only every 16th step waits for it."""
+    if norm.device.type != "cpu" and step % 16:
+        return
+    if not torch.isfinite(norm):
+        angles = torch.rad2deg(torch.stack((camera.azimuth, camera.elevation), dim=1)).round().tolist()
+        raise NonFinite(
+            f"the gradient is not finite at step {step}: t {t.tolist()}, (azimuth, elevation) {angles}; "
+            "lower optimizer.lr or distill.loss.scale, or raise the smallest t (distill.time)"
+        )

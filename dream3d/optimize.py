@@ -24,7 +24,7 @@ from dream3d.contracts import (
     TrainableField,
     at_step,
 )
-from dream3d.gradients import backward_alone, clipped, parameters, set_lr
+from dream3d.gradients import backward_alone, check_finite, clipped, parameters, set_lr
 from dream3d.schedule import Schedule
 from dream3d.seeding import generator
 from dream3d.types import Camera, Conditioning, Distilled, Normals, Render, ScoreModel, Shading
@@ -156,10 +156,6 @@ class Step:
     losses: dict[str, Tensor]
 
 
-class NonFinite(ArithmeticError):
-    """A gradient that is not a number, with the step, timesteps and cameras where it arose."""
-
-
 def optimize(setup: Setup, begin: int, end: int) -> Iterator[Step]:
     """Run the steps [begin, end), yielding each."""
     for step in range(begin, end):
@@ -288,15 +284,3 @@ def scheduled(loss: Callable[..., Distilled], step: int) -> Callable[..., Distil
         return loss
     current = {k: v(step) for k, v in loss.keywords.items() if isinstance(v, Schedule)}
     return partial(loss, **current) if current else loss
-
-
-def check_finite(norm: Float[Tensor, ""], step: int, t: Tensor, camera: Camera) -> None:
-    """Raise NonFinite with what is needed to find the cause. Off the CPU only every 16th step waits for it."""
-    if norm.device.type != "cpu" and step % 16:
-        return
-    if not torch.isfinite(norm):
-        angles = torch.rad2deg(torch.stack((camera.azimuth, camera.elevation), dim=1)).round().tolist()
-        raise NonFinite(
-            f"the gradient is not finite at step {step}: t {t.tolist()}, (azimuth, elevation) {angles}; "
-            "lower optimizer.lr or distill.loss.scale, or raise the smallest t (distill.time)"
-        )

@@ -25,7 +25,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "seeding": set(),
     "diffusion": set(),
     "types": set(),
-    "gradients": set(),
+    "gradients": {"types"},
     "contracts": {"types"},
     "cameras": {"types"},
     "geometry": {"types"},
@@ -43,8 +43,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "reference": {"types", "contracts", "errors", "schedule", "cameras"},
     "optimize": {"types", "contracts", "schedule", "cameras", "seeding", "gradients"},
     "run": {
-        "types", "contracts", "errors", "schedule", "cameras", "seeding", "prompts", "geometry", "fields", "render",
-        "mesh", "priors", "optimize", "noise", "editing", "reference", "report",
+        "types", "contracts", "errors", "schedule", "cameras", "seeding", "gradients", "prompts", "geometry", "fields",
+        "render", "mesh", "priors", "optimize", "noise", "editing", "reference", "report",
     },
     "watch": {"report", "run"},
     "cli": {

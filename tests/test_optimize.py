@@ -10,9 +10,10 @@ import torch
 from short_runs import shrunk
 from small_run import rebuild
 
-from dream3d.cameras import Orbit
+from dream3d.cameras import Orbit, repeated
 from dream3d.cli.overrides import composed
-from dream3d.optimize import NonFinite, Setup, check_finite, optimize, repeated, scheduled, set_lr
+from dream3d.gradients import NonFinite, check_finite, set_lr
+from dream3d.optimize import Setup, optimize, scheduled
 from dream3d.run.build import build
 from dream3d.schedule import Linear
 from dream3d.seeding import generator

@@ -14,9 +14,10 @@ from rich.console import Console
 
 from dream3d.errors import Stopped, UserError
 from dream3d.fields.latents import in_rgb
+from dream3d.gradients import NonFinite
 from dream3d.mesh.build import Build
 from dream3d.mesh.delight import Lit
-from dream3d.optimize import NonFinite, Setup, Step, optimize
+from dream3d.optimize import Setup, Step, optimize
 from dream3d.report import manifest
 from dream3d.report.console import Bar, activity, summary
 from dream3d.report.loggers import loggers
