@@ -94,7 +94,7 @@ def test_the_readme_is_short_and_its_links_lead_somewhere():
         assert (ROOT / target).exists(), target
 
 
-@pytest.mark.parametrize("line", [c for c in RUNS if "resume" not in c and "my_prior" not in c])
+@pytest.mark.parametrize("line", [c for c in RUNS if not re.search("resume|my_prior|edit=", c)])
 def test_dream3d_commands_run(line, place, tmp_path, monkeypatch):
     without_pictures(monkeypatch)
     words = small(shlex.split(line)[3:], place, tmp_path)
@@ -109,6 +109,10 @@ def test_resume_and_export(place, monkeypatch):
         module, *words = shlex.split(line)[2:]
         words = [w.replace("outputs/<run>", str(place / "run")) for w in words if "resolution=" not in w]
         assert ran(module, words, monkeypatch, place) == 0
+    (edit,) = [shlex.split(c)[3:] for c in COMMANDS if "edit=" in c]
+    words = [w.replace("outputs/<run>", str(place / "run")) for w in edit]
+    assert ran("dream3d", [*words, *TINY, "edit.vertices=12", f"out={place / 'edit'}"], monkeypatch, place) == 0
+    assert (place / "edit" / "mesh.glb").exists()
     assert (place / "run" / "mesh.ply").exists() and (place / "run" / "mesh.stl").exists()
 
 
