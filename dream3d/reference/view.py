@@ -32,7 +32,8 @@ class Reference:
     """As in yaml (``conf/image``). Angles in degrees, as there.
 
     ``fit``: the object is cut out and placed so that it spans ``fill`` of the frame; without, the picture is what the
-    camera sees. The losses count at every ``every``-th step, at ``size`` pixels (None: the run's).
+    camera sees. ``invert``: a prior that knows shapes is told of this one. The losses count at every ``every``-th step,
+    at ``size`` pixels (None: the run's).
     """
 
     file: str | None = None
@@ -42,6 +43,7 @@ class Reference:
     normals: str | None = None
     background: Literal["auto", "rembg"] = "auto"
     pose: Literal["given", "auto"] = "given"
+    invert: bool = True
     azimuth: float | int = 0.0
     elevation: float | int = 10.0
     fov_y: float | int = 40.0

@@ -35,7 +35,7 @@ from dream3d.run.guidances import (
     compares,
     guidance_notes,
 )
-from dream3d.run.picture import reference_of
+from dream3d.run.picture import seen_picture
 from dream3d.seeding import generator
 from dream3d.types import Distilled, ScoreModel
 
@@ -147,7 +147,8 @@ def build(config: DictConfig, prior_of: PriorOf = build_prior) -> Setup:
     Errors of constructors come through as they are."""
     device = device_of(config.device)
     prior = prior_of(config, device)
-    seen = reference_of(config)
+    seen = seen_picture(config, prior)
+    prior = prior if seen is None else seen.prior
     text, text_of_source = embedded_texts(config, prior, prior_of)
     fields = build_fields(config, device)
     backgrounds = [instantiate(config.background).to(device) for _ in fields]
@@ -182,7 +183,7 @@ def build(config: DictConfig, prior_of: PriorOf = build_prior) -> Setup:
             *([] if seen is None else seen.warnings),
             *(prior.warnings(config.prompt, text.prompts) if isinstance(prior, ChecksPrompts) else []),
         ],
-        notes=[*notes_of(prior), *text.notes, *guidance_notes(loss)],
+        notes=[*([] if seen is None else seen.notes), *notes_of(prior), *text.notes, *guidance_notes(loss)],
         references={} if seen is None else {"image": seen.view},
     )
     return replace(setup, guidances=build_guidances(config, setup, prior_of))

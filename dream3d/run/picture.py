@@ -1,6 +1,7 @@
-"""``image=cat.png`` in a run: read, told to the priors that look at pictures, and made a reference view."""
+"""``image=cat.png`` in a run: read, told to priors that know what pictures show, and made a reference view."""
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -10,33 +11,92 @@ from PIL import Image as Pillow
 
 from dream3d.errors import UserError
 from dream3d.optimize import Setup
-from dream3d.reference.load import load_source, view_of
+from dream3d.priors.mini.family import MiniFamily
+from dream3d.priors.mini.lifting import Recognised, recognise, told, volumes_of
+from dream3d.priors.pipeline import Pipeline
+from dream3d.reference.framing import Box
+from dream3d.reference.load import Source, load_source, view_of
 from dream3d.reference.view import PictureView, Reference
 from dream3d.report.files import replacing
 from dream3d.report.pictures import to_bytes
+from dream3d.seeding import generator
+from dream3d.types import ScoreModel
+
+UNNAMED = 'prompt: got an empty text, and this prior cannot name the picture; say prompt="a cat"'
 
 
 @dataclass(frozen=True)
 class Seen:
-    """The picture of a run: its reference view, and what to say of it."""
+    """The picture of a run: its reference view, the prior that was told of it, and what to say."""
 
     view: PictureView
+    prior: ScoreModel
     warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
-def reference_of(config: DictConfig) -> Seen | None:
-    """The picture that a run is to look like; None where there is none.
+def seen_picture(config: DictConfig, prior: ScoreModel) -> Seen | None:
+    """The picture that a run is to look like; None where there is none. A prompt and a pose that are not given are
+    found by the prior and written into the configuration, so that a resumed run has them.
 
     Raises:
-        UserError: the picture cannot be used, or nothing says what it shows.
+        UserError: the picture cannot be used, or nothing says what it shows or from where.
     """
     if config.image.get("file") is None:
         return None
     reference: Reference = instantiate(config.image)
     source = load_source(reference)
+    found = recognised(config, reference, source, prior)
+    if found is None:
+        if not config.prompt.strip():
+            raise UserError(UNNAMED)
+        if reference.pose == "auto":
+            raise UserError("image.pose: got auto, but this prior cannot find it; give image.azimuth")
+        return Seen(view_of(reference, source), prior, source.picture.notes)
+    reference, notes = settled(config, reference, found)
+    view = view_of(reference, source, Box(*found.box))
+    if reference.invert and isinstance(prior, Pipeline):
+        prior = with_picture(prior, view, found, config.seed)
+        notes = (*notes, f"the prior's {found.noun} now has the shape and colours of the picture")
+    return Seen(view, prior, source.picture.notes, notes)
+
+
+def recognised(config: DictConfig, reference: Reference, source: Source, prior: ScoreModel) -> Recognised | None:
+    """What the embedded prior sees in the picture; None of other priors, and where nothing is to be found."""
+    family = prior.family if isinstance(prior, Pipeline) else None
+    wanted = not config.prompt.strip() or reference.pose == "auto" or reference.invert
+    volumes = volumes_of(family) if wanted and isinstance(family, MiniFamily) else None
+    if volumes is None or not isinstance(family, MiniFamily):
+        return None
+    alpha = source.picture.alpha[..., None]
+    rgba = torch.cat((source.picture.colour * alpha, alpha), dim=-1)
+    return recognise(family, volumes, rgba, reference.camera(8), config.prompt, reference.pose == "given")
+
+
+def settled(config: DictConfig, reference: Reference, found: Recognised) -> tuple[Reference, tuple[str, ...]]:
+    """The reference with what was found, which the configuration keeps; lines for the user."""
+    notes: tuple[str, ...] = ()
     if not config.prompt.strip():
-        raise UserError('prompt: got an empty text, and this prior cannot name the picture; say prompt="a cat"')
-    return Seen(view_of(reference, source), source.picture.notes)
+        config.prompt = f"a {found.noun}"
+        others = f" (or {', '.join(found.others)}: say prompt=)" if found.others else ""
+        notes = (f"the picture looks like a {found.noun}{others}",)
+    if reference.pose == "auto":
+        azimuth, elevation = (round(math.degrees(angle), 1) for angle in (found.azimuth, found.elevation))
+        config.image.pose, config.image.azimuth, config.image.elevation = "given", azimuth, elevation
+        notes = (*notes, f"seen from azimuth {azimuth:g}, elevation {elevation:g} degrees")
+        reference = replace(reference, pose="given", azimuth=azimuth, elevation=elevation)
+    return reference, notes
+
+
+def with_picture(prior: Pipeline, view: PictureView, found: Recognised, seed: int) -> Pipeline:
+    """The embedded prior whose shape of the noun is the picture's."""
+    family, image = prior.family, view.target.image
+    assert isinstance(family, MiniFamily)
+    volumes = volumes_of(family)
+    assert volumes is not None
+    rgba = torch.cat((image.colour, image.alpha), dim=-1)[0]
+    camera = view.reference.camera(8)
+    return replace(prior, family=told(family, volumes, found, rgba, camera, generator(seed, 0, "image")))
 
 
 def write_references(setup: Setup, folder: Path) -> None:

@@ -6,10 +6,12 @@ from pathlib import Path
 import numpy as np
 import torch
 from autodecoder import Sizes, load_decoder, make_decoder, make_latents
+from coarse import volumes_of
 from models import Library
 from points import make_points
 
 from dream3d.priors.mini.latents import DECODER, LATENTS, TriplaneDecoder, save_latents
+from dream3d.priors.mini.volumes import VOLUMES, save_volumes
 
 
 def make_shapes(library: Library, prior: Path, work: Path, sizes: Sizes, workers: int, device: torch.device) -> None:
@@ -27,7 +29,7 @@ def make_shapes(library: Library, prior: Path, work: Path, sizes: Sizes, workers
 
 
 def pack(library: Library, latents: dict[str, torch.Tensor], decoder: TriplaneDecoder, prior: Path) -> None:
-    """latents.npz (7 bits), decoder.npz, shapes.json (noun: latent, takes a colour) and concepts.json."""
+    """latents.npz (7 bits), decoder.npz, volumes.npz, shapes.json (noun: latent, takes a colour), concepts.json."""
     prior.mkdir(parents=True, exist_ok=True)
     save_latents(latents, prior / LATENTS)
     np.savez(prior / DECODER, **{name: value.cpu().numpy() for name, value in decoder.state_dict().items()})
@@ -36,6 +38,7 @@ def pack(library: Library, latents: dict[str, torch.Tensor], decoder: TriplaneDe
         for noun, concept in library.concepts.items()
         if concept.models[0] in latents
     }
+    save_volumes(volumes_of(library), prior / VOLUMES)
     names = {noun: list(concept.aliases) for noun, concept in library.concepts.items()}
     for file, content in (("shapes.json", shapes), ("concepts.json", names)):
         (prior / file).write_text(json.dumps(content, indent=0, ensure_ascii=False) + "\n")

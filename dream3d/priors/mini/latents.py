@@ -75,6 +75,7 @@ class Latents:
     def __init__(self, file: Path, decoder: TriplaneDecoder) -> None:
         self.file, self.decoder = file, decoder.requires_grad_(False)
         self.extra: dict[str, Float[Tensor, "3 c r r"]] = {}  # latents that are not in the file
+        self.surfaces: dict[str, PaintedMesh] = {}  # surfaces that no latent is needed for
 
     def latent(self, name: str) -> Float[Tensor, "3 c r r"]:
         """Float32 planes. Raises KeyError for a name that is not there."""
@@ -85,7 +86,15 @@ class Latents:
 
     def surface(self, name: str, cells: int = 96) -> PaintedMesh:
         """Marching cubes of the signed distance on ``cells``^3 cells."""
+        if name in self.surfaces:
+            return self.surfaces[name]
         return surface_of(self.decoder, self.latent(name), cells)
+
+    def with_surface(self, name: str, surface: PaintedMesh) -> "Latents":
+        """The same latents and one more surface."""
+        other = Latents(self.file, self.decoder)
+        other.extra, other.surfaces = dict(self.extra), {**self.surfaces, name: surface}
+        return other
 
 
 def load_latents(folder: Path) -> Latents | None:
