@@ -1,7 +1,7 @@
 """Text to textured 3D meshes by score distillation.
 
-``from dream3d import generate`` is all of it as one function (``dream3d/api/generate.py``). It is imported at
-its first use, so that ``import dream3d`` costs nothing.
+``from dream3d import generate`` is the whole pipeline as one function (``dream3d/api/generate.py``). It is imported
+at first use, so that ``import dream3d`` stays cheap.
 """
 
 from typing import TYPE_CHECKING, Any

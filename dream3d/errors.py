@@ -1,4 +1,4 @@
-"""Mistakes a user can make: one line that says what was got, what was expected and how to fix it."""
+"""User errors: one line with what was given, what was expected and how to fix it."""
 
 
 class UserError(Exception):
@@ -6,7 +6,7 @@ class UserError(Exception):
 
 
 class Stopped(KeyboardInterrupt):
-    """A signal that asks to stop: ``code`` is the exit code, 128 + its number where none is asked for."""
+    """A stop signal: ``code`` is the exit code, by default 128 plus its number."""
 
     def __init__(self, number: int, code: int | None = None) -> None:
         super().__init__()

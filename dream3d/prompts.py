@@ -141,11 +141,11 @@ class PromptEmbeddings:
         debias: Callable[[str], list[str]] | None = None,
     ) -> None:
         if not prompt.strip():
-            raise UserError('prompt: got an empty text, expected a description; say prompt="a corgi"')
+            raise UserError('prompt: got an empty text, expected a description; use prompt="a corgi"')
         if perp_neg is not None and views is None:
-            raise UserError("prompts.perp_neg needs prompts.views: got null; say prompts=perp_neg")
+            raise UserError("prompts.perp_neg needs prompts.views: got null; use prompts=perp_neg")
         if debias is not None and views is None:
-            raise UserError("prompts.debias needs prompts.views: got null; say prompts=debiased")
+            raise UserError("prompts.debias needs prompts.views: got null; use prompts=debiased")
         self.views, self.perp_neg = (None, None) if camera_conditioned(prior) else (views, perp_neg)
         self.prompts, self.notes = [prompt], []
         if self.views is not None:

@@ -20,7 +20,7 @@ FILES = ("*.glb", "*.obj", "*.ply", "*.stl", "*.png", "*.mp4", "*.gif", "*.html"
 
 @dataclass(frozen=True)
 class Result:
-    """What a run made. ``fields`` and ``meshes`` have one item a particle, ``files`` maps names to paths."""
+    """The result of a run. ``fields`` and ``meshes`` have one item a particle, ``files`` maps names to paths."""
 
     folder: Path
     fields: Sequence[Any]
@@ -31,7 +31,7 @@ class Result:
 
     @property
     def mesh(self) -> Mesh:
-        """The first particle's: vertices, faces, uv and texture, +y up, front towards +z."""
+        """The first particle's mesh: vertices, faces, uv and texture, +y up, front towards +z."""
         return self.meshes[0]
 
 
@@ -54,20 +54,20 @@ def generate(
     quiet: bool = True,
     prior_of: PriorOf = build_prior,
 ) -> Result:
-    """Make a textured mesh from a prompt, as ``python -m dream3d prompt=...`` does, and return it.
+    """Generate a textured mesh from a prompt, as ``python -m dream3d prompt=...`` does.
 
     Args:
         steps .. device: the settings of that name; None leaves the default of ``conf/``.
         overrides: any other settings, as on the command line: ``["distill.loss.scale=7", "mesh.faces=5000"]``.
         on_step: is called after every optimisation step with a ``Progress`` (stage, done, total, and the step's
-            loss, gradient norm, timesteps); what it raises ends the run.
-        quiet: without the console's messages; warnings are in the result.
+            loss, gradient norm, timesteps); an exception it raises ends the run.
+        quiet: no console output; warnings are in the result.
         prior_of: where the prior comes from; one ``dream3d.run.shared_prior.Priors()`` given to several calls
             loads it once.
 
     Raises:
-        UserError: a setting that cannot work, in one line: got, expected, fix.
-        KeyboardInterrupt: after Ctrl-C, or the stop button; a checkpoint is saved then.
+        UserError: an invalid setting, in one line: got, expected, fix.
+        KeyboardInterrupt: after Ctrl-C or the stop button; a checkpoint has been saved.
     """
     given = {"steps": steps, "seed": seed, "distill": distill, "field": field, "prior": prior, "refine": refine,
              "experiment": experiment, "image": image, "mesh": mesh, "out": out, "device": device}  # fmt: skip

@@ -1,7 +1,7 @@
-"""The words that may come first: ``dream3d list``, ``dream3d show outputs/...``.
+"""The subcommands: ``dream3d list``, ``dream3d show outputs/...``.
 
-A command is named by where its function is, since some live in rooms above this one; each takes the words
-after it and returns the exit code. It is imported only when it is called.
+Each is named by the import path of its function, because some are defined in packages above this one. A command
+takes the remaining arguments, returns the exit code, and is imported only when it is called.
 """
 
 import pkgutil
@@ -20,7 +20,7 @@ HELP_FLAGS = frozenset(("-h", "--help"))
 
 
 def written(doc: str | None) -> str:
-    """A module's docstring as ``--help`` shows it.
+    """A module's docstring as ``--help`` prints it.
 
     >>> written("``dream3d doctor``: what works.")
     'dream3d doctor: what works.\\n'

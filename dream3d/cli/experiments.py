@@ -1,8 +1,8 @@
-"""``experiment=X field=Y``: what X sets for its own field must not end up in Y.
+"""``experiment=X field=Y``: settings that X makes for its own field must not leak into Y.
 
-An experiment chooses members of groups and changes some of their settings. Hydra merges those changes into
-whatever member the command line chooses instead. Here they are kept only where they configure the same thing:
-where the nodes of the two members have the same ``_target_``. Elsewhere the chosen member is as its file says.
+An experiment selects members of groups and overrides some of their settings. Hydra merges those overrides into
+whatever member the command line selects instead. Here they are kept only where both members configure the same
+class or function, that is where their nodes have the same ``_target_``. Elsewhere the selected member's file applies.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 
 @dataclass(frozen=True)
 class Member:
-    """A group's member chosen in place of the experiment's ``own``; ``place`` is where its settings are."""
+    """A group member selected in place of the experiment's ``own``; ``place`` is the path of its settings."""
 
     group: str
     name: str
@@ -25,7 +25,7 @@ class Member:
 
 
 def foreign(chosen: Sequence[Override]) -> list[Member]:
-    """Those of the choices on the command line that are not the experiment's; none without an experiment."""
+    """Selections on the command line that differ from the experiment's; empty without an experiment."""
     others = [o for o in chosen if o.key_or_group != "experiment" and isinstance(o.value(), str)]
     experiment = next((o.input_line or "" for o in chosen if o.key_or_group == "experiment"), None)
     if experiment is None or not others:
@@ -40,7 +40,7 @@ def foreign(chosen: Sequence[Override]) -> list[Member]:
 
 
 def merged(words: Sequence[str], members: Sequence[Member]) -> DictConfig:
-    """Hydra's ``compose`` of these words, without the experiment's settings for members that are not its own."""
+    """Hydra's ``compose`` of the overrides, without the experiment's settings for members it did not select."""
     config = compose("config", overrides=list(words))
     for member in members:
         group, place = member.group, member.place
@@ -52,13 +52,13 @@ def merged(words: Sequence[str], members: Sequence[Member]) -> DictConfig:
 
 
 def contents(config: DictConfig, place: str) -> Any:
-    """The node as plain data, references unresolved."""
+    """The node as plain data, interpolations unresolved."""
     node = OmegaConf.select(config, place)
     return OmegaConf.to_container(node, resolve=False) if OmegaConf.is_config(node) else node
 
 
 def kept(mixed: Any, member: Any, own: Any) -> Any:
-    """Of ``mixed`` (the chosen ``member`` with the experiment's changes to its ``own``) what makes sense.
+    """The part of ``mixed`` (the chosen ``member`` with the experiment's overrides of its ``own``) that applies.
 
     >>> kept({"_target_": "Grid", "size": 9, "hidden": 8}, {"_target_": "Grid", "size": 5}, {"_target_": "Net"})
     {'_target_': 'Grid', 'size': 5}

@@ -1,4 +1,4 @@
-"""What is wrong with a command line, in one line: got, expected, fix."""
+"""Explain what is wrong with a command line, in one line: got, expected, fix."""
 
 import difflib
 import shlex
@@ -26,13 +26,13 @@ ROOT = {
 
 
 def nearest(got: str, options: Sequence[str]) -> str:
-    """``; did you mean ...?`` where something is spelt alike, else nothing."""
+    """``; did you mean ...?`` if something has a similar spelling, else empty."""
     close = difflib.get_close_matches(got, options, 1, cutoff=0.6)
     return f"; did you mean {close[0]}?" if close else ""
 
 
 def misplaced(words: Sequence[str]) -> str | None:
-    """Words that are not settings: a command that does not come first, a prompt without quotes; None: none is."""
+    """Arguments that are not settings: a command that does not come first, an unquoted prompt. None if all are."""
     bare = [word for word in words if "=" not in word and not word.startswith("~")]
     if flag := next((word for word in words if word.startswith("--")), None):
         name, equals, value = flag.lstrip("-").partition("=")
@@ -46,33 +46,33 @@ def misplaced(words: Sequence[str]) -> str | None:
     given = [word.partition("=")[2] for word in words if word.startswith("prompt=")]
     prompt = " ".join(word.strip("'\"") for word in (*given, *bare)).strip()
     near = "" if given else nearest(bare[0], tuple(COMMANDS))
-    return f"got '{bare[0]}'{near}, expected key=value; a prompt stands in quotes: prompt=\"{prompt}\"; see {HELP}"
+    return f"got '{bare[0]}'{near}, expected key=value; put the prompt in quotes: prompt=\"{prompt}\"; see {HELP}"
 
 
 def unparsed(word: str) -> str:
-    """A word that is not ``key=value``."""
+    """An argument that is not ``key=value``."""
     key, equals, value = word.partition("=")
     if not equals:
         return (
-            f"got '{word}', expected key=value; if it belongs to the prompt, put quotes round all of it: "
+            f"got '{word}', expected key=value; if it is part of the prompt, quote the whole prompt: "
             'prompt="a red corgi"'
         )
     if not key or not value:
         return f"got '{word}', expected key=value, such as prompt=\"a corgi\"; see {HELP}"
     return (
-        f"got '{word}', expected key=value, but the value cannot be read; close every quote and bracket, "
-        f"or put quotes round it: '{key}=\"...\"'"
+        f"got '{word}', expected key=value, but the value cannot be parsed; close every quote and bracket, "
+        f"or quote the value: '{key}=\"...\"'"
     )
 
 
 def ambiguous(word: str) -> str:
-    """Several values where one is wanted."""
+    """Several values for a setting that takes one."""
     key, _, value = word.partition("=")
     return f"{key}: got several values ({value}), expected one; write a list as [{value}], or add -m for one run each"
 
 
 def unknown(key: str, plain: DictConfig) -> str:
-    """A setting that does not exist in this configuration."""
+    """A setting that this configuration does not have."""
     paths = list(dotted(OmegaConf.to_container(plain, resolve=False)))
     group, _, last = key.rpartition(".")
     top = key.partition(".")[0] if group else ""
@@ -98,10 +98,10 @@ def dotted(tree: Any, at: str = "") -> Iterator[str]:
 
 
 def misfits(got: Any, default: Any, at: str = "") -> Iterator[str]:
-    """One line for each value that is of another kind than its default. null fits where it means something
-    (``ranges.MAY_BE_NULL``), and a mapping with ``_target_`` (a schedule) where a number does."""
+    """One line for each value whose type differs from its default's. null is allowed where it has a meaning
+    (``ranges.MAY_BE_NULL``), and a mapping with ``_target_`` (a schedule) in place of a number."""
     if got == "???":
-        yield f"{at}: got nothing, expected a value; say {at}=..."
+        yield f"{at}: got nothing, expected a value; use {at}=..."
     elif default is None or default == "???":
         return
     elif got is None:
@@ -119,7 +119,7 @@ def misfits(got: Any, default: Any, at: str = "") -> Iterator[str]:
 
 
 def expected(default: Any) -> str:
-    """What kind of value takes the default's place.
+    """The type of value that may replace the default.
 
     >>> expected(True), expected(0.5), expected({"a": 1})
     ('true or false like true', 'a number like 0.5', 'settings (a)')
@@ -130,22 +130,22 @@ def expected(default: Any) -> str:
 
 
 def misfit_settings(got: Any, default: dict[str, Any], at: str) -> Iterator[str]:
-    """``misfits`` of a mapping. Of another ``_target_`` the constructor knows what it needs."""
+    """``misfits`` of a mapping. With another ``_target_`` it is left to the constructor."""
     if not isinstance(got, dict):
-        yield f"{at}: got {got!r}, expected {expected(default)}; change them singly"
+        yield f"{at}: got {got!r}, expected {expected(default)}; change them one by one"
     elif "_target_" in default and not isinstance(got.get("_target_"), str):
-        yield f"{at}: it was removed, but is needed; leave out ~{at}"
+        yield f"{at}: it was removed, but is required; leave out ~{at}"
     elif got.get("_target_") == default.get("_target_"):
         for name, value in default.items():
             path = f"{at}.{name}" if at else str(name)
             if name in got:
                 yield from misfits(got[name], value, path)
             elif at != "regularize":
-                yield f"{path}: it was removed, but is needed; leave out ~{path}"
+                yield f"{path}: it was removed, but is required; leave out ~{path}"
 
 
 def fits(got: Any, default: Any) -> bool:
-    """Is the scalar (or the schedule) of the default's kind?"""
+    """Whether the scalar (or schedule) has the default's type."""
     if isinstance(default, bool) or isinstance(got, bool):
         return isinstance(default, str) or type(got) is type(default)
     if number(default):
@@ -154,12 +154,12 @@ def fits(got: Any, default: Any) -> bool:
 
 
 def number(value: Any) -> bool:
-    """Is the value an integer or a float? A bool is neither."""
+    """Whether the value is an integer or a float; a bool is neither."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def why(error: Exception) -> str:
-    """Hydra's and OmegaConf's own reasons, without their details."""
+    """The reason that Hydra or OmegaConf gives, without details."""
     if isinstance(error, MissingConfigException) and error.options is not None:
         group, _, member = str(error.missing_cfg_file).rpartition("/")
         near = nearest(member, error.options)
@@ -169,8 +169,8 @@ def why(error: Exception) -> str:
         from dream3d.run.config import Config
 
         field = Config.__dataclass_fields__.get(str(cause.full_key))
-        kind = ROOT.get(getattr(field.type, "__name__", str(field.type)), "settings") if field else "another kind"
+        kind = ROOT.get(getattr(field.type, "__name__", str(field.type)), "settings") if field else "another type"
         return f"{cause.full_key}: got {cause.value!r}, expected {kind}"
     if isinstance(error, InterpolationResolutionError):
-        return f"{error.full_key}: got a reference that leads nowhere ({first(error)}); see {HELP}"
+        return f"{error.full_key}: got an interpolation that cannot be resolved ({first(error)}); see {HELP}"
     return f"{first(error)}; see {HELP}"

@@ -1,16 +1,16 @@
-"""``python -m dream3d export run=outputs/<run> format=glb,stl``: files again from a finished or stopped run.
+"""``python -m dream3d export run=outputs/<run> format=glb,stl``: export a finished or interrupted run again.
 
     run=<folder>         the run, with its config.yaml and checkpoint.pt
-    format=obj,stl       of glb, obj, ply, stl, 3mf; the run's mesh.formats where left out, and so for those below
+    format=obj,stl       of glb, obj, ply, stl, 3mf; default: the run's mesh.formats, likewise for those below
     resolution=256       grid cells across the unit ball (mesh.resolution); refined runs keep their own
     faces=20000          face budget (mesh.faces)
     texture=2048         texels a side (mesh.size)
     isovalue=auto        density of the surface, or auto (mesh.isovalue)
     normal_map=true      bake the normals of the surface before decimation into the GLB (mesh.normal_map)
-    occlusion=64         bake ambient occlusion into the GLB, with so many rays a texel (mesh.occlusion)
+    occlusion=64         bake ambient occlusion into the GLB, with this many rays a texel (mesh.occlusion)
     lods=5000,1500       face budgets of coarser copies, mesh-lod1 and mesh-lod2 (mesh.lods)
-    size_mm=120          longest side in stl and 3mf, which are for printers: z up, standing on z = 0 (mesh.size_mm)
-    out=<folder>         where to write; the run's folder where left out
+    size_mm=120          longest side in stl and 3mf, for 3D printing: z up, standing on z = 0 (mesh.size_mm)
+    out=<folder>         output folder; default: the run's
 
 Neither the prior nor a GPU is needed.
 """
@@ -40,12 +40,12 @@ MESH = {
     "lods": "lods",
 }
 SINCE: dict[str, Any] = {"size_mm": 80.0, "normal_map": False, "occlusion": 0, "lods": []}
-"""Settings that runs of before do not have."""
+"""Settings that runs of earlier versions lack."""
 WORDS = ("run", "out", *MESH)
 
 
 def parsed(words: Sequence[str]) -> dict[str, str]:
-    """The words as a table. Raises UserError for one that is not of ``WORDS``, and where run= is missing."""
+    """The arguments as a dictionary. Raises UserError for one that is not in ``WORDS``, or if run= is missing."""
     given = {}
     for word in words:
         key, equals, value = word.partition("=")
@@ -56,12 +56,12 @@ def parsed(words: Sequence[str]) -> dict[str, str]:
             )
         given[key] = value
     if "run" not in given:
-        raise UserError("run: got nothing, expected a run's folder; say run=outputs/...")
+        raise UserError("run: got nothing, expected a run folder; use run=outputs/...")
     return given
 
 
 def mesh_settings(saved: DictConfig, given: dict[str, str]) -> DictConfig:
-    """The run's mesh settings with those of the command line. Raises UserError for another kind of value."""
+    """The run's mesh settings with those of the command line. Raises UserError for a value of the wrong type."""
     default: Any = OmegaConf.to_container(saved.mesh, resolve=True)
     default = {**SINCE, **default}
     mesh: Any = OmegaConf.create(default)
@@ -75,7 +75,7 @@ def mesh_settings(saved: DictConfig, given: dict[str, str]) -> DictConfig:
 
 
 def value_of(word: str, text: str) -> Any:
-    """``format`` and ``lods`` are lists; true and false are what they say, numbers are numbers; the rest is text.
+    """Parse a value: ``format`` and ``lods`` are lists; then booleans, numbers, or else text.
 
     >>> value_of("format", "obj,stl"), value_of("lods", "[500]"), value_of("faces", "500"), value_of("isovalue", "auto")
     (['obj', 'stl'], [500], 500, 'auto')
@@ -94,9 +94,9 @@ def value_of(word: str, text: str) -> Any:
 
 
 def fields_of(saved: DictConfig, file: Path) -> list[Any]:
-    """The field(s) of a checkpoint, on the CPU; of the second stage where that had begun.
+    """The field(s) of a checkpoint, on the CPU; of the second stage if that had begun.
 
-    Raises UserError when the checkpoint is damaged or of another field."""
+    Raises UserError if the checkpoint is damaged or belongs to another field."""
     import torch
     from hydra.utils import instantiate
 
@@ -124,7 +124,7 @@ def fields_of(saved: DictConfig, file: Path) -> list[Any]:
 
 
 def export(words: Sequence[str]) -> list[Path]:
-    """Make the mesh of every particle again; the files written. Raises UserError."""
+    """Extract the mesh of every particle again. Returns the files written. Raises UserError."""
     given = parsed(words)
     from dream3d.run.saved import saved_settings  # this and what follows imports torch
 
@@ -154,7 +154,7 @@ def export(words: Sequence[str]) -> list[Path]:
 
 
 def command(words: Sequence[str]) -> int:
-    """One export, or help. Returns the exit code, as the main command's."""
+    """Export, or print help. Returns the exit code, as the main command does."""
     if not words or HELP_FLAGS.intersection(words):
         sys.stdout.write(written(__doc__))
         return 0

@@ -1,4 +1,4 @@
-"""``guidance=[{prior: sd21, loss: csd, weight: 0.1}]``: further guidances, by the names of their groups' members."""
+"""``guidance=[{prior: sd21, loss: csd, weight: 0.1}]``: additional guidance terms, by name."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any

@@ -1,7 +1,7 @@
-"""``dream3d list [kind]``: what there is to choose from, one line each.
+"""``dream3d list [kind]``: the available choices, one line each.
 
 losses, fields, priors, experiments    members of distill=, field=, prior=, experiment=
-concepts                               things that the embedded prior knows
+concepts                               nouns that the embedded prior knows
 any group of conf/                     camera, regularize, refine, ...
 """
 
@@ -22,21 +22,21 @@ KINDS = (*GROUPS, "concepts")
 
 
 def about(file: Path) -> str:
-    """A yaml's first comment, up to its first full stop or its end; package directives are no comment."""
+    """The first comment of a yaml file that is not a ``@package`` directive."""
     lines = file.read_text(encoding="utf-8").splitlines()
     said = next((line.lstrip("# ") for line in lines if line.startswith("#") and "@package" not in line), "")
     return said.strip()
 
 
 def group_lines(group: str) -> list[str]:
-    """``name  what it is`` of every member."""
+    """``name  description`` of every member."""
     names = members(group)
     width = max(map(len, names))
     return [f"  {name:<{width}}  {about(folder() / group / f'{name}.yaml')}" for name in names]
 
 
 def concept_lines() -> list[str]:
-    """What the embedded prior knows, in paragraphs."""
+    """The nouns that the embedded prior knows, wrapped to lines."""
     from dream3d.priors import mini
     from dream3d.priors.mini.words import concepts_of
 
@@ -45,7 +45,7 @@ def concept_lines() -> list[str]:
 
 
 def listed(kind: str) -> list[str]:
-    """A heading and the lines of one kind. Raises UserError for one that there is not."""
+    """Heading and lines of one kind. Raises UserError for an unknown kind."""
     if kind == "concepts":
         return ["concepts (nouns that prior=mini knows; prompt=...)", *concept_lines()]
     group = GROUPS.get(kind, kind)
@@ -59,7 +59,7 @@ def listed(kind: str) -> list[str]:
 
 
 def command(words: Sequence[str]) -> int:
-    """One list, or all of them. Returns the exit code."""
+    """Print one list, or all of them. Returns the exit code."""
     if HELP_FLAGS.intersection(words):
         sys.stdout.write(written(__doc__))
         return 0

@@ -1,7 +1,7 @@
-"""``dream3d prompt="a corgi"``: compose the configuration, run the stages, say where things are.
+"""``dream3d prompt="a corgi"``: compose the configuration, run the stages, print where the results are.
 
-A first word without ``=`` is a command of ``cli/commands.py``. ``-m`` (multirun), ``--cfg job``, ``--hydra-help``
-and launchers are Hydra's own. Nothing heavy is imported before the words are known to be sound.
+A first argument without ``=`` is a command of ``cli/commands.py``. ``-m`` (multirun), ``--cfg job``, ``--hydra-help``
+and launchers are Hydra's own. Nothing heavy is imported before the arguments have been validated.
 """
 
 import sys
@@ -19,11 +19,11 @@ HYDRA_FLAGS = (
     "-cd", "--config-dir", "-cn", "--config-name", "-sc", "--shell-completion",
 )  # fmt: skip
 UNCHECKED = {"--hydra-help", "-sc", "--shell-completion"}
-"""Flags beside which no word is a setting."""
+"""Flags that go without settings."""
 
 
 def command(words: Sequence[str]) -> int:
-    """One run. Returns the exit code: 0, 2 for a mistake (one line on stderr), 130 after Ctrl-C."""
+    """One run. Returns the exit code: 0, 2 for a user error (one line on stderr), 130 after Ctrl-C."""
     from dream3d.cli.errors import reported
 
     def action() -> None:
@@ -35,13 +35,13 @@ def command(words: Sequence[str]) -> int:
 
 
 def started(settings: "DictConfig", words: Sequence[str]) -> None:
-    """Check, run."""
+    """Validate the settings, then run."""
     from dream3d.cli.watch import shown_live
     from dream3d.run import config as configuration
 
     if settings.resume is None and settings.prompts_file is None:
         configuration.check(settings)
-    with shown_live(settings):  # torch is imported only once the command is known to be sound
+    with shown_live(settings):  # torch is imported only once the command has been validated
         if settings.prompts_file is not None:
             from dream3d.cli.prompts_file import run_file
 
@@ -53,8 +53,7 @@ def started(settings: "DictConfig", words: Sequence[str]) -> None:
 
 
 def checked(words: Sequence[str], many: bool) -> None:
-    """Compose what the words ask for; where runs will follow, every value of a sweep is checked before the
-    first."""
+    """Compose the configuration(s); for a multirun, every value of a sweep is validated before the first run."""
     from dream3d.cli.overrides import exactly, jobs
     from dream3d.run import config as configuration
 
@@ -65,7 +64,7 @@ def checked(words: Sequence[str], many: bool) -> None:
 
 
 def by_hydra(words: Sequence[str]) -> int:
-    """What Hydra's flags ask for: its help, the composed configuration, shell completion, or many runs."""
+    """Hand over to Hydra: its help, the composed configuration, shell completion, or a multirun."""
     import hydra
 
     from dream3d.cli.errors import reported
@@ -93,7 +92,7 @@ def by_hydra(words: Sequence[str]) -> int:
 
 
 def answered(words: Sequence[str]) -> int:
-    """Whatever the words ask for; the exit code."""
+    """Run whatever the arguments ask for. Returns the exit code."""
     if words and words[0] in COMMANDS:
         return command_of(words[0])(words[1:])
     if HELP_FLAGS.intersection(words) or words == ["help"]:

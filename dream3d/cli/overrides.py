@@ -212,7 +212,7 @@ def check_member(override: Override, folder: Path) -> None:
         return
     names = sorted(file.stem for file in (folder / group).glob("*.yaml"))
     got = (override.input_line or "").partition("=")[2]
-    several = f"; for one run each say -m {group}={','.join(map(str, member))}" if isinstance(member, list) else ""
+    several = f"; for one run each, use -m {group}={','.join(map(str, member))}" if isinstance(member, list) else ""
     raise UserError(f"{group}: got {got}, expected one of: {', '.join(names)}{several}")
 
 

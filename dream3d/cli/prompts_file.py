@@ -1,10 +1,10 @@
-"""``prompts_file=list.txt``: one run a line, one load of the prior, a gallery and a table at the end.
+"""``prompts_file=list.txt``: one run a line with the prior loaded once, a gallery and a table at the end.
 
     # a comment
     a corgi
     a red car seed=3 steps=900      settings of this line, as on the command line
 
-With ``out=folder`` the same command goes on where it was stopped: finished runs are kept, a begun one is resumed.
+With ``out=folder`` the same command resumes where it was interrupted: finished runs are kept, a partial one resumes.
 """
 
 import json
@@ -31,7 +31,7 @@ OWN = ("prompts_file", "prompt", "out")
 
 @dataclass(frozen=True)
 class Entry:
-    """One line of the file: its number, the prompt, and the settings after it."""
+    """One line of the file: its number, the prompt, and the settings that follow it."""
 
     line: int
     prompt: str
@@ -39,7 +39,7 @@ class Entry:
 
 
 def entries(text: str) -> list[Entry]:
-    """What the lines ask for; empty ones and comments are left out.
+    """The prompts of a file; empty lines and comments are skipped.
 
     >>> entries("# two\\n\\na corgi, sitting\\na car seed=3 camera.distance=[2, 3]\\n")[1]
     Entry(line=4, prompt='a car', words=('seed=3', 'camera.distance=[2, 3]'))
@@ -65,7 +65,7 @@ class Planned:
 
 
 def planned(settings: DictConfig, words: Sequence[str]) -> list[Planned]:
-    """Every line composed and checked before anything is run. Raises UserError that names the line."""
+    """Compose and validate every line before anything runs. Raises UserError naming the line."""
     from dream3d.run.directory import slug
 
     file = Path(settings.prompts_file).expanduser()
@@ -92,11 +92,11 @@ def planned(settings: DictConfig, words: Sequence[str]) -> list[Planned]:
 
 
 def run_file(settings: DictConfig, words: Sequence[str], console: Console | None = None) -> Path:
-    """Run every line, with what has been made so far always in the gallery. Returns the gallery's page.
+    """Run every line, updating the gallery after each. Returns the gallery's page.
 
     Raises:
-        UserError: a line that cannot work, before anything is run; or, at the end, lines that failed.
-        KeyboardInterrupt: after the begun run was saved.
+        UserError: an invalid line, before anything runs; or, at the end, lines that failed.
+        KeyboardInterrupt: after the current run was saved.
     """
     plan = planned(settings, words)
     from dream3d.report.console import say
@@ -114,7 +114,7 @@ def run_file(settings: DictConfig, words: Sequence[str], console: Console | None
                 failed[i] = str(error)
                 say(console, f"failed: {error}")
             except KeyboardInterrupt:
-                say(console, f"the same command with out={root} goes on from here")
+                say(console, f"interrupted; rerun with out={root} to resume")
                 raise
         index = write_gallery(root, [card(one, failed.get(k)) for k, one in enumerate(plan[: i + 1])])
     say(console, f"gallery: {index}")
@@ -124,7 +124,7 @@ def run_file(settings: DictConfig, words: Sequence[str], console: Console | None
 
 
 def carry_out(item: Planned, priors: "PriorOf", console: Console) -> None:
-    """One run, resumed where it had begun."""
+    """One run, resumed if it was interrupted."""
     from dream3d.run.stages import run
 
     if (item.folder / "checkpoint.pt").is_file():
@@ -135,7 +135,7 @@ def carry_out(item: Planned, priors: "PriorOf", console: Console) -> None:
 
 
 def card(item: Planned, error: str | None) -> dict[str, str]:
-    """A row of the table."""
+    """One row of runs.csv."""
     manifest = item.folder / "run.json"
     facts = json.loads(manifest.read_text(encoding="utf-8")) if manifest.is_file() else {}
     return {

@@ -1,4 +1,4 @@
-"""``dream3d show outputs/<run>``: what a run made, with which settings, in what time, and what to do next."""
+"""``dream3d show outputs/<run>``: files, settings and timings of a run, and what to do next."""
 
 import json
 import shlex
@@ -14,7 +14,7 @@ from dream3d.cli.errors import reported
 from dream3d.errors import UserError
 
 QUIET = ("prompt", "seed", "out", "resume")
-"""Settings that are said otherwise, or of no interest."""
+"""Settings that are shown elsewhere, or of no interest."""
 
 
 def leaves(tree: Any, at: str = "") -> dict[str, Any]:
@@ -30,7 +30,7 @@ def leaves(tree: Any, at: str = "") -> dict[str, Any]:
 
 
 def changed(saved: Any) -> dict[str, Any]:
-    """The settings that are not the default ones. Of a group with another ``_target_`` only that is listed."""
+    """Settings that differ from the defaults. For a group with another ``_target_`` only that is listed."""
     from dream3d.cli.overrides import composed
 
     default = leaves(OmegaConf.to_container(composed(["prompt=x"]), resolve=True))
@@ -41,7 +41,7 @@ def changed(saved: Any) -> dict[str, Any]:
 
 
 def last_row(file: Path) -> dict[str, Any]:
-    """The last whole line of a metrics file, {} where there is none."""
+    """The last complete line of a metrics file, {} if there is none."""
     for line in reversed(file.read_text(encoding="utf-8").splitlines()):
         try:
             return json.loads(line)
@@ -51,7 +51,7 @@ def last_row(file: Path) -> dict[str, Any]:
 
 
 def metrics_lines(run: Path) -> Iterator[str]:
-    """Where each stage is, or ended."""
+    """Last step of each stage."""
     for file in sorted(run.glob("metrics*.jsonl")):
         if row := last_row(file):
             numbers = ", ".join(f"{k} {v:.4g}" for k, v in row.items() if k != "step" and isinstance(v, int | float))
@@ -59,7 +59,7 @@ def metrics_lines(run: Path) -> Iterator[str]:
 
 
 def manifest_lines(run: Path) -> Iterator[str]:
-    """When, on what, how long; only of a finished run."""
+    """When, on which machine and for how long it ran; only of a finished run."""
     file = run / "run.json"
     if not file.is_file():
         yield "finished   no"
@@ -74,11 +74,11 @@ def manifest_lines(run: Path) -> Iterator[str]:
 
 
 def described(run: Path) -> Iterator[str]:
-    """The lines. Raises UserError where the folder is no run."""
+    """The lines to print. Raises UserError if the folder is not a run."""
     file = run / "config.yaml"
     if not file.is_file():
         raise UserError(
-            f"show: got '{run}', expected a run's folder (with config.yaml in it), as outputs/<time>-<prompt>"
+            f"show: got '{run}', expected a run folder (with config.yaml in it), such as outputs/<time>-<prompt>"
         )
     saved: Any = OmegaConf.load(file)
     yield f'run        {run}: "{saved.get("prompt")}", seed {saved.get("seed")}'
@@ -90,13 +90,13 @@ def described(run: Path) -> Iterator[str]:
         yield f"  {path.name:<22} {path.stat().st_size / 1e3:>10,.1f} kB"
     word = shlex.quote(str(run))
     if not (run / "run.json").is_file():
-        yield f"to go on: python -m dream3d resume={word}"
+        yield f"to resume: python -m dream3d resume={word}"
     else:
         yield f"other formats: python -m dream3d export run={word} format=ply,stl"
 
 
 def command(words: Sequence[str]) -> int:
-    """One or more runs, described. Returns the exit code."""
+    """Describe one or more runs. Returns the exit code."""
     if not words or HELP_FLAGS.intersection(words):
         sys.stdout.write(written(__doc__))
         return 0 if words else 2

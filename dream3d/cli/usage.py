@@ -1,4 +1,4 @@
-"""``dream3d --help``: one page; defaults and choices are read from ``conf/``, so that they cannot be out of date."""
+"""``dream3d --help``: one page; defaults and choices are read from ``conf/``, so that they cannot go stale."""
 
 import textwrap
 from pathlib import Path
@@ -15,22 +15,22 @@ usage
   dream3d -m prompt="a corgi","a chair" seed=0,1     one run for each combination
   dream3d <command> ...     see below; dream3d is short for python -m dream3d
 
-settings used most (default)
+common settings (default)
   prompt=       what to make: prompt="a red corgi"
   seed=         same seed, same result ({seed})
   steps=        optimisation steps of the coarse stage ({steps})
   distill=      distillation loss ({distill}):
 {distill_all}
-  field=        what the scene is made of ({field}):
+  field=        scene representation ({field}):
 {field_all}
   prior=        diffusion model ({prior}):
 {prior_all}
   refine=       second stage, on the mesh ({refine}):
 {refine_all}
-  experiment=   a paper's settings:
+  experiment=   settings of a paper:
 {experiment_all}
-  mesh=         a mesh to start from, .glb .obj .ply .stl: mesh=chair.glb (image=cat.png: a picture)
-  resume=       a run's folder to continue: resume=outputs/...
+  mesh=         mesh to start from, .glb .obj .ply .stl: mesh=chair.glb (image=cat.png: a reference image)
+  resume=       run folder to resume: resume=outputs/...
 
 examples
   dream3d prompt="a red car" seed=3 steps=900
@@ -39,27 +39,27 @@ examples
   dream3d prompts_file=list.txt out=collection     one prompt a line, a gallery at the end
 
 commands
-  list [losses|fields|priors|experiments|concepts]     what there is to choose from, one line each
-  show <run>       what a run made, with which settings, in what time
-  export run=<run> format=ply,stl     files again from a run, in other formats or sizes
+  list [losses|fields|priors|experiments|concepts]     available choices, one line each
+  show <run>       files, settings and timings of a run
+  export run=<run> format=ply,stl     export a run again, in other formats or sizes
   compare prompt=... distill=[sds,vsd]     losses, fields or settings side by side, in one report
-  watch            a page that shows runs while they go (live=true: with the run itself)
-  priors           which diffusion models this machine can use
-  doctor           what of the installation works, and how to mend the rest
+  watch            live page of running and finished runs (live=true: started with the run)
+  priors           diffusion models available on this machine
+  doctor           check the installation
 
-the rest
-  dream3d <command> --help                 a command's own settings
-  dream3d --cfg job prompt="a corgi"       every setting with its value; conf/ explains each
+more
+  dream3d <command> --help                 settings of a command
+  dream3d --cfg job prompt="a corgi"       every setting with its value; see conf/ for comments
   dream3d --hydra-help                     Hydra's flags: multirun, launchers, --config-dir
-  eval "$(dream3d -sc install=bash)"       completion of settings in bash; the same in zsh, after bashcompinit
-  dream3d -sc install=fish | source        and in fish
+  eval "$(dream3d -sc install=bash)"       shell completion for bash; for zsh, after bashcompinit
+  dream3d -sc install=fish | source        and for fish
   dream3d --version
 """
 GROUPS = ("distill", "field", "prior", "refine", "experiment")
 
 
 def members(group: str) -> list[str]:
-    """The choices of a group of ``conf/``, by name.
+    """Names of the members of a group of ``conf/``.
 
     >>> members("field")
     ['hashgrid', 'mlp', 'triplane', 'voxel']
@@ -68,7 +68,7 @@ def members(group: str) -> list[str]:
 
 
 def defaults(root: Path) -> dict[str, str]:
-    """Root keys and groups of config.yaml -> what they are by default."""
+    """Defaults of the root keys and groups in config.yaml."""
     config = OmegaConf.to_container(OmegaConf.load(root / "config.yaml"))
     assert isinstance(config, dict)
     chosen = [item for item in config["defaults"] if isinstance(item, dict)]
@@ -76,11 +76,11 @@ def defaults(root: Path) -> dict[str, str]:
 
 
 def wrapped(text: str) -> str:
-    """In lines of 100, below the column where settings are explained."""
+    """Wrapped to 100 columns, indented to the column of explanations."""
     return textwrap.fill(text, 100, initial_indent=" " * 16, subsequent_indent=" " * 16)
 
 
 def usage() -> str:
-    """The page."""
+    """The help page."""
     choices = {f"{group}_all": wrapped(", ".join(members(group))) for group in GROUPS}
     return PAGE.format_map({**defaults(folder()), **choices})

@@ -1,12 +1,12 @@
-"""``dream3d watch [folder ...] [port=8765]``: a page that shows runs while they go.
+"""``dream3d watch [folder ...] [port=8765]``: a live page of running and finished runs.
 
     folder       a run, or a folder with runs below it; outputs/ where none is given
-    port=8765    of this machine's loopback address; any free one where it is left out and taken
+    port=8765    on the loopback interface; if left out and taken, any free port
 
-Progress, previews, curves, log lines, the mesh to turn, and a button that stops a run with its checkpoint saved.
-The address has a secret in it and is reachable from this machine alone; from another one:
-    ssh -L 8765:127.0.0.1:8765 <host>     then open the same address there
-A run started with live=true shows its own page, and makes a small mesh with each preview.
+Progress, previews, curves, log lines, an interactive mesh, and a button that saves a checkpoint and stops a run.
+The address contains a secret token and is reachable from this machine only; from another one:
+    ssh -L 8765:127.0.0.1:8765 <host>     then open the same address
+A run started with live=true serves its own page and extracts a small mesh with each preview.
 """
 
 import sys
@@ -22,7 +22,7 @@ from dream3d.errors import UserError
 
 
 def parsed(words: Sequence[str]) -> tuple[list[Path], int | None]:
-    """Folders and port. Raises UserError."""
+    """Parse folders and port. Raises UserError."""
     port, roots = None, []
     for word in words:
         key, equals, value = word.partition("=")
@@ -51,7 +51,7 @@ def command(words: Sequence[str]) -> int:
             server = opened(roots, port)
         except OSError as error:
             raise UserError(f"port: got {port}, which cannot be used ({error.strerror}); leave port= out") from error
-        sys.stdout.write(f"watching {', '.join(map(str, roots))}: {server.url}\nCtrl-C ends the page, not the runs\n")
+        sys.stdout.write(f"watching {', '.join(map(str, roots))}: {server.url}\nCtrl-C stops the page, not the runs\n")
         sys.stdout.flush()
         with server:
             try:
@@ -64,7 +64,7 @@ def command(words: Sequence[str]) -> int:
 
 @contextmanager
 def shown_live(settings: DictConfig) -> Iterator[None]:
-    """With ``live=true`` a page of the run (and of its neighbours) for as long as it goes; else nothing."""
+    """With ``live=true``, serve a page of the run (and of its siblings) until it ends; otherwise do nothing."""
     if not settings.live:
         yield
         return

@@ -120,7 +120,7 @@ def write(lines: Sequence[Line], file: Path) -> None:
             arrow, parquet = (importlib.import_module(name) for name in ("pyarrow", "pyarrow.parquet"))
         except ImportError as error:
             raise UserError(
-                "collect: a .parquet file needs pyarrow; pip install pyarrow, or say out=runs.csv"
+                "collect: a .parquet file needs pyarrow; pip install pyarrow, or use out=runs.csv"
             ) from error
         parquet.write_table(arrow.table({name: [line.get(name) for line in lines] for name in names}), str(file))
         return

@@ -53,7 +53,7 @@ def check_launcher(words: Sequence[str]) -> None:
         if plugin is not None and not installed(plugin):
             raise UserError(
                 f"hydra/launcher: got '{name}', whose plugin is not installed; "
-                f"say pip install {plugin.replace('_', '-')}, or leave it out"
+                f"run pip install {plugin.replace('_', '-')}, or leave it out"
             )
 
 

@@ -133,7 +133,7 @@ def prompts(settings: Settings) -> list[str]:
         found += lines(Path(settings.prompt_file).expanduser())
     found += [prompt for group in groups(settings).values() for prompt in group]
     if not found:
-        raise UserError('prompt: got an empty text, expected a description; say prompt="a corgi" or benchmark=mini40')
+        raise UserError('prompt: got an empty text, expected a description; use prompt="a corgi" or benchmark=mini40')
     return list(dict.fromkeys(found))
 
 

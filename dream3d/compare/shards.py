@@ -46,10 +46,10 @@ def scheduled(count: str | None, environment: Mapping[str, str]) -> tuple[int, i
         if index in environment:
             known = count or environment.get(total)
             if not known:
-                raise UserError(f"shard: got auto with {index}, but not how many jobs there are; say shard=auto/8")
+                raise UserError(f"shard: got auto with {index}, but not how many jobs there are; use shard=auto/8")
             return int(environment[index]) - int(environment.get(first, "0")), int(known)
     names = ", ".join(index for index, _, _ in SCHEDULERS)
-    raise UserError(f"shard: got auto, but no scheduler has set one of {names}; say shard=0/8 and so on")
+    raise UserError(f"shard: got auto, but no scheduler has set one of {names}; use shard=0/8 and so on")
 
 
 def share(cells: Sequence[Cell], worker: int, workers: int) -> list[Cell]:

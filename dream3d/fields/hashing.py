@@ -151,7 +151,7 @@ def implementation(
     if wanted == "tinycudann" and not available:
         raise ValueError(
             f"field.encoding: got tinycudann on {device.type}; expected a CUDA device and tinycudann "
-            "installed; say field.encoding=auto"
+            "installed; use field.encoding=auto"
         )
     if wanted not in ("auto", "torch", "tinycudann"):
         raise ValueError(f"field.encoding: got '{wanted}', expected auto, torch or tinycudann")

@@ -59,7 +59,7 @@ def paint(
         if got.shape[1] != 3:
             raise UserError(
                 f"field: got {got.shape[1]} colour channels (latents), expected 3 (RGB) to start "
-                "from a mesh; say field.decoder.colour_channels=3"
+                "from a mesh; use field.decoder.colour_channels=3"
             )
         loss = F.mse_loss(got, wanted.to(device))
         optimizer.zero_grad(set_to_none=True)

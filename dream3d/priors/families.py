@@ -220,7 +220,7 @@ def cut_words(family: Any, prompts: Sequence[str]) -> list[str]:
         for prompt in prompts:
             length = T5_LENGTH[kind] if role == role_of_t5 else tokenizer.model_max_length
             if lost := text.cut(tokenizer, prompt, length):
-                found[f"prompt: {role} reads {length} tokens; cut off: '{lost}'; say it shorter"] = None
+                found[f"prompt: {role} reads {length} tokens; cut off: '{lost}'; shorten it"] = None
     return list(found)
 
 

@@ -146,5 +146,5 @@ def subsample_timesteps(
 def hints(scheduler: object, steps: int | None) -> list[str]:
     """What to say of a few-step model that is used at all timesteps."""
     if steps is None and type(scheduler).__name__ == "LCMScheduler":
-        return ["a latent consistency model knows 50 timesteps; say prior.steps=50, and a small guidance scale"]
+        return ["a latent consistency model knows 50 timesteps; use prior.steps=50, and a small guidance scale"]
     return []

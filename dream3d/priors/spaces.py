@@ -129,7 +129,7 @@ class Latent:
         mean, std = posterior.mean.float(), posterior.std.float()
         if self.posterior == "sample":
             if generator is None:
-                raise ValueError("encode: posterior is 'sample' but got no generator; pass one, or say posterior=mean")
+                raise ValueError("encode: posterior is 'sample' but got no generator; pass one, or use posterior=mean")
             draw = torch.randn(mean.shape, generator=generator, device=generator.device)
             mean = mean + std * draw.to(mean)
         return self.scale * (mean - self.shift)

@@ -136,6 +136,6 @@ def by_rembg(colour: Float[Tensor, "h w 3"]) -> Float[Tensor, "h w"]:
     try:
         rembg: Any = importlib.import_module("rembg")
     except ImportError as error:
-        raise UserError("image.background: got rembg, which is not installed; pip install rembg or say auto") from error
+        raise UserError("image.background: got rembg, which is not installed; pip install rembg or use auto") from error
     picture = Pillow.fromarray((colour * 255).round().byte().numpy())
     return torch.from_numpy(np.asarray(rembg.remove(picture))[..., 3].astype(np.float32) / 255)

@@ -56,6 +56,6 @@ def lit_material(field: Explicit) -> nn.Module:
     if material is None:
         raise ValueError(
             f"render.light: got a light, but a {type(field).__name__} without a material, expected one; "
-            "say refine.field.material or leave out refine.render.light"
+            "set refine.field.material or leave out refine.render.light"
         )
     return material

@@ -1,4 +1,4 @@
-"""From a configuration to a ``Setup``: every object is made here, by Hydra's ``_target_``."""
+"""Builds a ``Setup`` from a configuration: every object is instantiated here, by Hydra's ``_target_``."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -41,27 +41,27 @@ from dream3d.types import Distilled, ScoreModel
 
 
 def device_of(name: str) -> torch.device:
-    """``auto`` is CUDA where there is one. Raises UserError when CUDA is asked for in vain."""
+    """``auto`` is CUDA where there is one. Raises UserError if CUDA is requested but unavailable."""
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     device = torch.device(name)
     count = torch.cuda.device_count()
     if device.type == "cuda" and (device.index or 0) >= count:
         raise UserError(
-            f"device: got '{name}', but this machine (or this torch build) has {count} CUDA devices; say device=cpu"
+            f"device: got '{name}', but this machine (or this torch build) has {count} CUDA devices; use device=cpu"
         )
     return device
 
 
 def build_text(config: DictConfig, prior: ScoreModel, prompt: str) -> PromptEmbeddings:
-    """A prompt's table; view-dependent prompts only for priors that are not camera-conditioned."""
+    """The embeddings of a prompt; view-dependent prompts only for priors that are not camera-conditioned."""
     return instantiate(config.prompts)(prior=prior, prompt=prompt, negative=config.negative)
 
 
 def embedded_texts(
     config: DictConfig, prior: ScoreModel, prior_of: PriorOf
 ) -> tuple[PromptEmbeddings, PromptEmbeddings | None]:
-    """The prompt table, and that of what is edited, if anything is; the text encoders of an owned prior are freed,
+    """The embeddings of the prompt, and of the source prompt of an edit. Text encoders of an owned prior are freed;
     a shared one keeps them."""
     text, source = build_text(config, prior, config.prompt), None
     if edits(config):
@@ -72,7 +72,7 @@ def embedded_texts(
 
 
 def edits(config: DictConfig) -> bool:
-    """Is this an edit of something? A run from before there were edits is none."""
+    """Whether this run edits an existing object; runs of earlier versions do not."""
     return config.edit.get("path") is not None
 
 
@@ -107,9 +107,9 @@ def build_source(
 
 @torch.no_grad()
 def teach_rgb(fields: Sequence[TrainableField], backgrounds: Sequence[Background], prior: ScoreModel) -> None:
-    """Tell fields made of latents how latents look in RGB.
+    """Give fields of latents the affine map from latents to RGB.
 
-    Raises UserError where the prior has no such latents, or the background has not as many channels.
+    Raises UserError if the prior has no such latents, or the background's number of channels differs.
     """
     latents = [item for field in fields for item in latents_of(field)]
     if not latents:
@@ -125,7 +125,7 @@ def teach_rgb(fields: Sequence[TrainableField], backgrounds: Sequence[Background
     got = backgrounds[0](pixel_rays(turntable(1, 0.0, 3.0, 0.7, 1).to(matrix.device)), None).shape[-1]
     if got != channels:
         raise UserError(
-            f"background: got {got} channels, expected the field's {channels}; say background=random "
+            f"background: got {got} channels, expected the field's {channels}; use background=random "
             f"background.channels={channels}"
         )
     for item in latents:
@@ -133,7 +133,7 @@ def teach_rgb(fields: Sequence[TrainableField], backgrounds: Sequence[Background
 
 
 def build_optimizer(config: DictConfig, field: TrainableField, background: Background) -> torch.optim.Optimizer:
-    """Parameter groups of field and background, each at its fraction (``lr_scale``) of the scheduled rate."""
+    """Parameter groups of field and background, each at its fraction (``lr_scale``) of the scheduled learning rate."""
     lr = instantiate(config.optimizer.lr)
     groups = parameter_groups(field)
     if trained := list(background.parameters()):
@@ -142,9 +142,9 @@ def build_optimizer(config: DictConfig, field: TrainableField, background: Backg
 
 
 def build(config: DictConfig, prior_of: PriorOf = build_prior) -> Setup:
-    """Everything the loop needs; ``prior_of`` may hand out a prior that is loaded already.
+    """Everything the training loop needs; ``prior_of`` may return a prior that is already loaded.
 
-    Errors of constructors come through as they are."""
+    Errors raised by constructors are passed on unchanged."""
     device = device_of(config.device)
     prior = prior_of(config, device)
     seen = seen_picture(config, prior)
@@ -190,7 +190,7 @@ def build(config: DictConfig, prior_of: PriorOf = build_prior) -> Setup:
 
 
 def accelerators(setup: Setup) -> dict[str, str]:
-    """Which twin of each accelerated path ran, for the run's manifest."""
+    """Which implementation of each accelerated operation is used, for the run's manifest."""
     cuda, prior = setup.device.type == "cuda", setup.prior
     grid = next((part for part in setup.fields[0].modules() if isinstance(part, HashGrid)), None)
     weights = prior.unet.parameters() if isinstance(prior, NetworkPrior) else iter(())
@@ -204,7 +204,7 @@ def accelerators(setup: Setup) -> dict[str, str]:
 
 
 def state_of(setup: Setup) -> dict[str, Any]:
-    """What a checkpoint holds of a setup."""
+    """The state of a setup that goes into a checkpoint."""
     return {
         "fields": [f.state_dict() for f in setup.fields],
         "renderers": [r.state_dict() for r in setup.renderers],
@@ -217,7 +217,7 @@ def state_of(setup: Setup) -> dict[str, Any]:
 
 
 def restore(setup: Setup, state: dict[str, Any]) -> None:
-    """Put a checkpoint's state back. Raises UserError when it belongs to another configuration."""
+    """Restore a checkpoint's state. Raises UserError if it belongs to another configuration."""
     with restoring():
         parts = {"fields": setup.fields, "renderers": setup.renderers, "backgrounds": setup.backgrounds}
         parts |= {} if setup.source is None else {"source_renderers": setup.source.renderers}

@@ -1,5 +1,5 @@
-"""Save and load what is handed over: tensors and plain data only, so that loading cannot run code; and with a
-checksum a tensor (the CRC-32 of the zip format), so that a flipped bit is found."""
+"""Saves and loads checkpoints: tensors and plain data only, so that loading cannot run code, with a checksum for
+each tensor (the CRC-32 of the zip format), so that corruption is detected."""
 
 import os
 import pickle
@@ -16,34 +16,34 @@ VERSION = 1
 
 
 def save(path: Path, content: dict[str, Any]) -> None:
-    """Write, read back, and only then take the place of the checkpoint before.
+    """Write a temporary file, verify it, and only then replace the previous checkpoint.
 
     Raises:
-        UserError: it cannot be written (a full disk, a folder that is gone), or is not read back as it was
-            written. Nothing is left of it; the checkpoint before is whole.
+        UserError: it cannot be written (disk full, folder removed), or does not read back as written. The
+            temporary file is removed and the previous checkpoint stays intact.
     """
     try:
         with replacing(path) as partial:
             torch.save({"version": VERSION, **content}, partial)
             if not whole(partial):
-                raise OSError("it was not read back as it was written")
+                raise OSError("it did not read back as written")
             with partial.open("rb") as file:
                 os.fsync(file.fileno())
     except (OSError, RuntimeError) as error:
         reason = getattr(error, "strerror", None) or " ".join(str(error).split())[:160]
-        kept = "the checkpoint before it is whole" if path.is_file() else "there is none before it"
+        kept = "the previous checkpoint is intact" if path.is_file() else "there is no previous checkpoint"
         raise UserError(
-            f"{path} cannot be written ({reason}); {kept}; make room there or mend the folder, then say "
+            f"{path} cannot be written ({reason}); {kept}; free disk space or fix the folder, then rerun with "
             f"resume={path.parent}"
         ) from error
 
 
 def whole(path: Path) -> bool:
-    """Is every byte of every tensor the one that was written?"""
+    """Whether every tensor in the file passes its checksum."""
     try:
         with zipfile.ZipFile(path) as archive:
             return archive.testzip() is None
-    except Exception:  # whatever a reader of a damaged file comes upon
+    except Exception:  # a damaged file may raise anything
         return False
 
 
@@ -51,21 +51,21 @@ def load(path: Path) -> dict[str, Any]:
     """Read a checkpoint with ``weights_only=True``.
 
     Raises:
-        UserError: there is none, it is damaged, or it holds anything but tensors and plain data.
+        UserError: it is missing or damaged, or contains anything but tensors and plain data.
     """
     if not path.is_file():
-        raise UserError(f"no checkpoint at {path}; give the folder of a run that has a checkpoint.pt")
+        raise UserError(f"no checkpoint at {path}; use the folder of a run with a checkpoint.pt")
     if not whole(path):
-        raise UserError(f"{path} is damaged or cut short; start the run again without resume=")
+        raise UserError(f"{path} is damaged or truncated; restart the run without resume=")
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise UserError(
-            f"{path} holds something else than tensors and plain data, so it was not loaded; "
-            "use a checkpoint that dream3d wrote"
+            f"{path} contains objects other than tensors and plain data, so it was not loaded; "
+            "use a checkpoint written by dream3d"
         ) from error
     except Exception as error:
-        raise UserError(f"{path} is damaged or cut short; start the run again without resume=") from error
+        raise UserError(f"{path} is damaged or truncated; restart the run without resume=") from error
     if not isinstance(content, dict) or content.get("version") != VERSION:
-        raise UserError(f"{path}: got another format, expected version {VERSION}; start the run again")
+        raise UserError(f"{path}: got another format, expected version {VERSION}; restart the run")
     return content

@@ -1,6 +1,6 @@
 """The typed root of the configuration. Groups are checked against their yaml by Hydra.
 
-No torch here: a wrong command must fail at once.
+No torch here: an invalid command must fail immediately.
 """
 
 import dataclasses
@@ -68,21 +68,21 @@ ConfigStore.instance().store(name="schema", node=Config)
 
 
 def folder() -> Path:
-    """Where the yaml files are: inside the installed package, or beside it in the source tree."""
+    """The folder of the yaml files: inside the installed package, or beside it in the source tree."""
     here = Path(__file__).parents[1]
     installed = here / "conf"
     return installed if installed.is_dir() else here.parent / "conf"
 
 
 def check(config: DictConfig) -> None:
-    """Raise UserError for values that compose but cannot work."""
+    """Raise UserError for values that compose but are invalid."""
     check_tree(cast(dict[str, Any], OmegaConf.to_container(config, resolve=True)))
 
 
 def check_tree(tree: dict[str, Any]) -> None:
-    """``check`` of plain settings (``run/ranges.py`` has what each may be)."""
+    """``check`` for a plain dictionary (``run/ranges.py`` has the allowed ranges)."""
     if not str(tree["prompt"]).strip() and tree["image"].get("file") is None:
-        raise UserError('prompt: got an empty text, expected a description; say prompt="a corgi"')
+        raise UserError('prompt: got an empty text, expected a description; use prompt="a corgi"')
     for group in dataclasses.fields(Config):
         if group.type == dict[str, Any] and not isinstance(tree[group.name], dict):
             raise UserError(f"{group.name}: got {tree[group.name]}, expected settings; leave {group.name}= out")
@@ -96,37 +96,37 @@ def check_tree(tree: dict[str, Any]) -> None:
     check_log(tree["log"])
     for name, choice in (("refine", "refine=tets or flexicubes"), ("texture", "refine@texture=texture")):
         if tree[name].get("steps") and "field" not in tree[name]:
-            raise UserError(f"{name}.steps: got {tree[name]['steps']}, but {name}=none; say {choice}")
+            raise UserError(f"{name}.steps: got {tree[name]['steps']}, but {name}=none; use {choice}")
     check_edit(tree)
     if tree["mesh_file"] is not None:
         check_mesh(Path(str(tree["mesh_file"])).expanduser(), bool(tree["refine"].get("steps")))
 
 
 def check_edit(tree: dict[str, Any]) -> None:
-    """Raise UserError for an edit of nothing, without words for what it is, or beside another beginning."""
+    """Raise UserError for keep= without an edit, an edit without a source prompt, or one beside init= or mesh=."""
     path = tree["edit"].get("path")
     if path is None:
         if tree["keep"]:
-            raise UserError(f"keep: got {', '.join(tree['keep'])}, but nothing is edited; say edit=outputs/<run>")
+            raise UserError(f"keep: got {', '.join(tree['keep'])}, but nothing is edited; use edit=outputs/<run>")
         return
     for other in ("init", "mesh_file"):
         if tree[other] is not None:
-            raise UserError(f"edit: got also {other}={tree[other]}; a run begins with one of them, leave the other out")
+            raise UserError(f"edit: also got {other}={tree[other]}; a run starts from one of them; leave the other out")
     if not str(tree["source"] or "").strip():
-        raise UserError(f'source: got nothing, expected what {path} shows, in words; say source="a chair"')
+        raise UserError(f'source: got nothing, expected a prompt that describes {path}; use source="a chair"')
     where = tree["edit"]["where"]
     if where not in ("auto", "all") and not (isinstance(where, list) and len(where) == 6):
         raise UserError(f"edit.where: got {where}, expected auto, all or a box [x, y, z, x, y, z]")
     if isinstance(where, list) and not all(low < high for low, high in zip(where[:3], where[3:], strict=True)):
-        raise UserError(f"edit.where: got {where}, expected the least corner first; swap the two")
+        raise UserError(f"edit.where: got {where}, expected the lower corner first; swap the two")
 
 
 LOGS = {"jsonl": "json", "tensorboard": "tensorboard", "wandb": "wandb"}
-"""Member of ``log=`` -> the module that it needs."""
+"""Member of ``log=`` -> the module it needs."""
 
 
 def check_log(names: list[str]) -> None:
-    """Raise UserError for a logger that is not known, or not installed."""
+    """Raise UserError for a logger that is unknown or not installed."""
     for name in names:
         if str(name) not in LOGS:
             raise UserError(f"log: got '{name}', expected some of: {', '.join(LOGS)}")
@@ -138,14 +138,14 @@ MESHES = (".glb", ".gltf", ".obj", ".ply", ".stl", ".off")
 
 
 def check_mesh(file: Path, refined: bool) -> None:
-    """Raise UserError where ``mesh=`` names no mesh file, or there is no stage to use it."""
+    """Raise UserError if ``mesh=`` is not a mesh file, or no stage would use it."""
     if file.suffix.lower() not in MESHES:
         raise UserError(f"mesh: got '{file}', expected 'default' or a file ending in {', '.join(MESHES)}")
     try:
         there = file.is_file()
-    except (OSError, ValueError):  # a name that no file can have
+    except (OSError, ValueError):  # not a valid file name
         there = False
     if not there:
         raise UserError(f"mesh: got '{file}', but there is no such file; check the path")
     if not refined:
-        raise UserError("mesh: got a mesh to start from, but refine=none; say refine=tets, flexicubes or texture")
+        raise UserError("mesh: got a mesh to start from, but refine=none; use refine=tets, flexicubes or texture")

@@ -1,4 +1,4 @@
-"""What constructors and ``load_state_dict`` complain of, as one line."""
+"""Turns errors of constructors and ``load_state_dict`` into one line."""
 
 import re
 from collections.abc import Iterator
@@ -11,10 +11,10 @@ from dream3d.errors import UserError
 
 @contextmanager
 def constructing() -> Iterator[None]:
-    """Errors of constructors become UserErrors.
+    """Turn errors of constructors into UserErrors.
 
-    A ValueError's message is one written for users. Of anything else the kind is named too, and the
-    setting where Hydra knows it.
+    A ValueError's message is taken as written for users. For anything else the type is named as well, and the
+    setting if Hydra knows it.
     """
     try:
         yield
@@ -27,18 +27,17 @@ def constructing() -> Iterator[None]:
         where = re.search(r"full_key: (\S+)", str(error))
         raise UserError(
             f"{where[1] if where else 'setup'}: {type(cause).__name__}: {cause}; "
-            "check the values on the command line (HYDRA_FULL_ERROR=1 shows where it arose)"
+            "check the values on the command line (HYDRA_FULL_ERROR=1 shows the traceback)"
         ) from error
 
 
 @contextmanager
 def restoring() -> Iterator[None]:
-    """A state that belongs to another configuration becomes a UserError."""
+    """Turn the error of a state that belongs to another configuration into a UserError."""
     try:
         yield
     except (RuntimeError, KeyError, ValueError, TypeError, AttributeError, IndexError) as error:
         reason = " ".join(str(error).split())[:160] or type(error).__name__
         raise UserError(
-            f"the checkpoint does not fit this configuration ({reason}); "
-            "use the folder as the run that wrote it left it"
+            f"the checkpoint does not match this configuration ({reason}); use the folder unchanged, as the run left it"
         ) from error

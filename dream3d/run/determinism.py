@@ -1,4 +1,4 @@
-"""Sums in a fixed order, so that the same seed gives the same bits however many threads there are."""
+"""Deterministic summation order, so that the same seed gives the same bits on any number of threads."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,13 +9,13 @@ import torch
 
 @contextmanager
 def deterministic(device: torch.device) -> Iterator[None]:
-    """On a CPU, inside, what torch adds up in threads it adds up in an order that does not change.
+    """Context in which torch's multithreaded sums on the CPU have a fixed order.
 
-    The operator that matters is the way back of indexing (``vertices[faces]``): from 32768 elements on, with
-    more than one thread, torch adds with atomics, in whatever order the threads come. Its deterministic twin adds
-    in one thread. Memory is not filled before it is used, as torch would do besides; nothing here reads it.
+    The operator that matters is the backward pass of indexing (``vertices[faces]``): from 32768 elements on, with
+    several threads, torch accumulates with atomics in arbitrary order. Its deterministic implementation uses one
+    thread. Filling uninitialised memory, which torch would do as well, is switched off: nothing here reads it.
 
-    On a GPU nothing changes: the twins there are slow or missing.
+    Nothing changes on a GPU, where deterministic implementations are slow or missing.
     """
     before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
     switch: Any = torch.utils.deterministic

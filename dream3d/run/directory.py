@@ -1,4 +1,4 @@
-"""A run's folder: made for a new run, found again for a resumed one."""
+"""The run folder: created for a new run, reopened for a resumed one."""
 
 import re
 import shutil
@@ -24,9 +24,9 @@ from dream3d.types import Mesh
 
 @dataclass
 class Run:
-    """A run under way: where it writes, what it was told, what it noticed, how long its stages took,
-    which files and folders it made to begin with, the step of its coarse checkpoint, where it is, who is told
-    of every step, and in the end its fields and textured meshes, one a particle."""
+    """A run in progress: its folder, settings, warnings and stage timings, the files and folders it created at the
+    start, the step of its coarse checkpoint, its current position, the callback for each step, and in the end its
+    fields and textured meshes, one a particle."""
 
     folder: Path
     settings: DictConfig
@@ -41,14 +41,14 @@ class Run:
     meshes: list[Mesh] = field(default_factory=list)
 
     def say(self, message: str) -> None:
-        """One line to the console, and with the time into log.txt."""
+        """Print one line to the console, and append it with a timestamp to log.txt."""
         say(self.console, message)
         with (self.folder / "log.txt").open("a", encoding="utf-8") as file:
             file.write(f"{time.strftime('%H:%M:%S')} {message}\n")
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Add the time spent inside to the stage's."""
+        """Add the time spent inside to the stage's total."""
         begin, self.place = time.perf_counter(), f"in {name}"
         yield
         self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - begin
@@ -64,7 +64,7 @@ def slug(prompt: str) -> str:
 
 
 def start(settings: DictConfig) -> Run:
-    """Make the run folder. Raises UserError when it cannot be written, or holds a run that is not to be
+    """Create the run folder. Raises UserError if it cannot be written, or contains a run that must not be
     overwritten."""
     named = settings.prompt or Path(settings.image.file or "").stem
     name = f"{time.strftime('%Y%m%d-%H%M%S')}-{slug(named)}"
@@ -80,7 +80,7 @@ def start(settings: DictConfig) -> Run:
     except OSError as error:
         reason = error.strerror or error
         raise UserError(f"out: got '{folder}', which cannot be written ({reason}); choose another folder") from error
-    if settings.mesh_file is not None:  # found again when the run is resumed from elsewhere
+    if settings.mesh_file is not None:  # still valid when the run is resumed from another folder
         settings.mesh_file = str(Path(settings.mesh_file).expanduser().resolve())
     for key in ("file", "mask", "depth", "normals"):
         if settings.image.get(key) is not None:
@@ -89,26 +89,26 @@ def start(settings: DictConfig) -> Run:
 
 
 def check_free(folder: Path, overwrite: bool) -> None:
-    """Raise UserError where the folder holds a run under way, or one that ``overwrite`` does not give up."""
-    with suppress(PermissionError, NotADirectoryError):  # said by what comes next
+    """Raise UserError if the folder contains a run in progress, or one that may not be overwritten."""
+    with suppress(PermissionError, NotADirectoryError):  # reported by the next check
         refuse_if_held(folder)
         finished = (folder / "run.json").is_file()
         if not overwrite and (finished or (folder / "checkpoint.pt").is_file()):
-            kind = "a finished run" if finished else "a run that was stopped"
+            kind = "a finished run" if finished else "an interrupted run"
             raise UserError(
-                f"out: '{folder}' holds {kind}; say resume={folder} to go on with it, overwrite=true to throw it "
-                "away, or choose another folder"
+                f"out: '{folder}' contains {kind}; use resume={folder} to resume it, overwrite=true to discard "
+                "it, or choose another folder"
             )
 
 
 PRODUCTS = ("checkpoint.pt", "run.json", "preview.png", "viewer.html", "turntable.*", "metrics*.jsonl", "mesh.*",
             "mesh-lod*")  # fmt: skip
 LEFTOVERS = (".*.partial*", "*.partial", ".mesh-*")
-"""What a killed process was writing (``report/files.py``, ``mesh/export.py``)."""
+"""Temporary files of a killed process (``report/files.py``, ``mesh/export.py``)."""
 
 
 def clear(folder: Path, patterns: Sequence[str]) -> None:
-    """Remove what these patterns name in a run's folder and in those of its other particles."""
+    """Remove files matching the patterns from the run folder and from those of its other particles."""
     for place in (folder, *folder.glob("particle-*")):
         for path in [path for pattern in patterns for path in place.glob(pattern)]:
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
@@ -116,30 +116,30 @@ def clear(folder: Path, patterns: Sequence[str]) -> None:
 
 @contextmanager
 def undone(run: Run) -> Iterator[None]:
-    """Where this fails, nothing is left of a run that never began."""
+    """If the block fails, remove what the run has created: it never began."""
     try:
         yield
     except BaseException:
         for path in run.made:
-            with suppress(OSError):  # a folder that is not empty stays
+            with suppress(OSError):  # a folder that is not empty is kept
                 path.rmdir() if path.is_dir() else path.unlink()
         raise
 
 
 def write_settings(run: Run) -> None:
-    """config.yaml, the resolved configuration that ``resume=`` reads."""
+    """Write config.yaml, the resolved configuration that ``resume=`` reads."""
     OmegaConf.save(run.settings, run.folder / "config.yaml", resolve=True)
 
 
 AFTER = ("steps", "turntable", "checkpoint_every", "preview_every", "verbose", "requeue_code")
-"""Settings, besides ``mesh.*``, that a resumed run may change: they act on what comes after the checkpoint."""
+"""Settings, besides ``mesh.*``, that a resumed run may change: they affect only what follows the checkpoint."""
 
 
 def resume(settings: DictConfig, overrides: Sequence[str]) -> Run:
-    """The run in ``resume=``, with the changes that are allowed (``AFTER``, ``mesh.*``, and where the mesh is).
+    """The run in ``resume=``, with permitted changes (``AFTER``, ``mesh.*``, and the path of the mesh).
 
     Raises:
-        UserError: no such run, or other words on the command line.
+        UserError: no such run, or other settings on the command line.
     """
     folder = Path(settings.resume).expanduser()
     changed = [word.split("=")[0] for word in overrides if word.split("=")[0] != "resume"]
@@ -148,8 +148,8 @@ def resume(settings: DictConfig, overrides: Sequence[str]) -> Run:
     others = [key for key in changed if not changeable(key) or OmegaConf.select(settings, key) is None]
     if others:
         raise UserError(
-            f"resume: got also {', '.join(others)}; a resumed run keeps its settings, but for "
-            f"{', '.join(AFTER)} and mesh.*; leave the others out, or start another run"
+            f"resume: also got {', '.join(others)}; a resumed run keeps its settings, except "
+            f"{', '.join(AFTER)} and mesh.*; leave the others out, or start a new run"
         )
     saved = saved_settings(folder, "resume")
     refuse_if_held(folder)
@@ -169,7 +169,7 @@ def resume(settings: DictConfig, overrides: Sequence[str]) -> Run:
 
 
 def changeable(key: str) -> bool:
-    """May a resumed run change it?
+    """Whether a resumed run may change this setting.
 
     >>> changeable("mesh.faces"), changeable("mesh"), changeable("seed")
     (True, False, False)

@@ -52,7 +52,7 @@ def begin(setup: Setup, settings: DictConfig) -> list[str]:
     share = float(found.mean())
     if share == 0:
         raise UserError(
-            f"edit.where: got {settings.edit.where}, which leaves nothing to change ({how}); say edit.where=all"
+            f"edit.where: got {settings.edit.where}, which leaves nothing to change ({how}); use edit.where=all"
         )
     for field in setup.fields:
         assert isinstance(field, Edited)
@@ -66,7 +66,7 @@ def own(state: dict[str, Any], place: Path) -> dict[str, Any]:
         return state
     if not bool(state["_extra_state"]):
         raise UserError(
-            f"edit: {place} is an edit of a part, which is two fields in one; say edit={place}/mesh.glb source=..."
+            f"edit: {place} is an edit of a part, which is two fields in one; use edit={place}/mesh.glb source=..."
         )
     return {key.removeprefix("live."): value for key, value in state.items() if key.startswith("live.")}
 

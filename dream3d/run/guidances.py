@@ -1,4 +1,4 @@
-"""Priors and losses of a run: its own, and further guidances (``guidance.<name>: {prior, distill, ...}``)."""
+"""Prior and loss of a run, and additional guidance terms (``guidance.<name>: {prior, distill, ...}``)."""
 
 import inspect
 from collections.abc import Callable
@@ -19,58 +19,58 @@ from dream3d.seeding import generator
 from dream3d.types import Distilled, ScoreModel
 
 PriorOf = Callable[[DictConfig, torch.device], ScoreModel]
-"""Where a run's prior comes from: ``build_prior``, or something that shares one between runs."""
+"""How a run obtains its prior: ``build_prior``, or a provider that shares one between runs."""
 
 
 KEYS = ("prior", "prompts", "distill", "weight", "batch_size", "size", "camera")
 
 
 def build_prior(config: DictConfig, device: torch.device) -> ScoreModel:
-    """The frozen prior; loaders that need a device take it, and what will go through it, as keywords."""
+    """The frozen prior; loaders that need them receive the device and the expected load as keywords."""
     prior = instantiate(config.prior)
     return prior(device=device, batch=batch_of(config)) if isinstance(prior, partial) else prior
 
 
 def batch_of(config: DictConfig) -> Batch:
-    """What a step sends through the prior at once, for the estimate of memory."""
+    """What one step sends through the prior, for the memory estimate."""
     rows = 4 if config.prompts.perp_neg else 2
     images = config.batch_size * config.distill.noise_samples
     return Batch(images, rows, config.distill.student is not None)
 
 
 def build_loss(config: DictConfig, prior: ScoreModel) -> tuple[Callable[..., Distilled], Student | None]:
-    """The distillation loss, and the student that it wants (None where it wants none)."""
+    """The distillation loss and the student it trains (None if it has none)."""
     loss = instantiate(config.distill.loss)
     if config.distill.student is None:
         return loss, None
     if not isinstance(prior, NetworkPrior):
         raise UserError(
             f"distill.student: got a {type(prior).__name__} prior, which has no network to adapt; "
-            "say distill=sds or use a diffusion prior"
+            "use distill=sds or a diffusion prior"
         )
     student = instantiate(config.distill.student)(prior=prior, generator=generator(config.seed, 0, "student"))
     return partial(loss, student=student), student
 
 
 def build_noise(config: DictConfig) -> Callable[..., torch.Tensor]:
-    """Where the noise comes from; a run from before there was a choice has none set."""
+    """The noise source; runs of versions without this choice have none set."""
     noise = instantiate(config.noise) if config.noise else FreshNoise()
     return noise(seed=config.seed) if isinstance(noise, partial) else noise
 
 
 def scale_of(loss: Callable[..., Distilled]) -> float | None:
-    """The loss's guidance scale; None where it has none, or a schedule."""
+    """The loss's guidance scale; None if it has none, or if it is a schedule."""
     scale = loss.keywords.get("scale") if isinstance(loss, partial) else None
     return scale if isinstance(scale, int | float) else None
 
 
 def guidance_notes(loss: Callable[..., Distilled]) -> list[str]:
-    """The guidance scale in the two conventions in common use; nothing for losses that have none."""
+    """The guidance scale in the two conventions in common use; empty for losses without one."""
     scale = scale_of(loss)
     if scale is None:
         return []
     return [
-        f"guidance: null + {scale:g} (text - null); that is text + {scale - 1:g} (text - null), so "
+        f"guidance: null + {scale:g} (text - null); that is, text + {scale - 1:g} (text - null), so "
         f"{scale - 1:g} for DreamFusion's omega and in threestudio's text-first losses"
     ]
 
@@ -80,14 +80,14 @@ def compares(loss: Callable[..., Distilled], *, editing: bool) -> bool:
     takes = "x_src" in inspect.signature(loss).parameters
     if takes and not editing:
         raise UserError(
-            "distill: got a loss for edits, expected edit=outputs/<run> and this loss as the first guidance; or say "
+            "distill: got a loss for edits, expected edit=outputs/<run> and this loss as the first guidance; or use "
             "distill=sds"
         )
     return takes
 
 
 def build_guidances(config: DictConfig, setup: Setup, prior_of: PriorOf) -> dict[str, Guidance]:
-    """One for each entry of ``config.guidance``; what an entry does not name is the run's own.
+    """One for each entry of ``config.guidance``; an entry inherits from the run what it does not set.
 
     Raises:
         UserError: an entry with other keys, or without a loss of its own and without a prior.
@@ -97,7 +97,7 @@ def build_guidances(config: DictConfig, setup: Setup, prior_of: PriorOf) -> dict
 
 
 def build_guidance(name: str, entry: Any, config: DictConfig, setup: Setup, prior_of: PriorOf) -> Guidance:
-    """One further guidance, from its entry."""
+    """Build one additional guidance term from its entry."""
     check_entry(name, entry)
     own = {key: entry[key] for key in ("prior", "prompts", "distill") if entry.get(key) is not None}
     sizes = {key: entry[key] for key in ("batch_size", "size") if entry.get(key) is not None}
@@ -124,7 +124,7 @@ def build_guidance(name: str, entry: Any, config: DictConfig, setup: Setup, prio
 
 
 def check_entry(name: str, entry: Any) -> None:
-    """Raise UserError for an entry that says nothing, or too much."""
+    """Raise UserError for an empty entry, or one with unknown keys."""
     if not isinstance(entry, DictConfig) or not (entry.get("prior") or entry.get("distill")):
         raise UserError(f"guidance.{name}: got {entry}, expected settings with a prior, a distill, or both")
     if others := [str(key) for key in entry if key not in KEYS]:

@@ -28,9 +28,9 @@ def inherited(config: DictConfig, given: Collection[str]) -> DictConfig:
         raise UserError(f"edit: got '{path}', expected a run's folder or a file ending in {', '.join(MESHES)}")
     saved = saved_settings(place, "edit")
     if saved.mesh_file is not None:
-        raise UserError(f"edit: {path} was made from a mesh and has no field; say edit={path}/mesh.glb source=...")
+        raise UserError(f"edit: {path} was made from a mesh and has no field; use edit={path}/mesh.glb source=...")
     if not (place / "checkpoint.pt").is_file():
-        raise UserError(f"edit: {path} has no checkpoint.pt; say edit={path}/mesh.glb source=...")
+        raise UserError(f"edit: {path} has no checkpoint.pt; use edit={path}/mesh.glb source=...")
     if "field" in given:
         raise UserError("field: an edit goes on with its source's field; leave field= out")
     for key in config.edit.inherit:

@@ -20,26 +20,26 @@ from dream3d.run.initial_mesh import read_mesh
 from dream3d.seeding import generator
 from dream3d.types import Mesh
 
-POINTS = 60_000  # where the field is compared with the shape
-SPREAD = 0.04  # standard deviation of the distance from the surface of most of them
-LENGTH = 0.03  # along a ray, over which opacity is compared: about two samples
-EDGE = 0.008  # distance over which the wanted opacity rises from 1/2 to 3/4
+POINTS = 60_000  # points at which the field is compared with the shape
+SPREAD = 0.04  # standard deviation of their distance from the surface, for most of them
+LENGTH = 0.03  # length along a ray over which opacity is compared: about two samples
+EDGE = 0.008  # distance over which the target opacity rises from 1/2 to 3/4
 
 
 @runtime_checkable
 class KnowsShapes(Protocol):
-    """A prior that can say what a prompt looks like in 3D."""
+    """A prior that has a 3D shape for a prompt."""
 
     def shape_of(self, prompt: str) -> Mesh | None:
-        """A closed mesh in the unit ball with an albedo a vertex; None where it knows none."""
+        """A closed mesh in the unit ball with vertex albedo; None if it has none."""
         ...
 
 
 def initial_shape(init: str | None, prompt: str, prior: object) -> Mesh | None:
-    """The mesh to start from, lit as the prior's pictures are; None where it asks for none.
+    """The mesh to start from, lit like the prior's images; None if the run does not start from one.
 
     Raises:
-        UserError: the prior knows no shape for the prompt, or the file is no mesh.
+        UserError: the prior has no shape for the prompt, or the file is not a mesh.
     """
     if init is None:
         return None
@@ -47,7 +47,7 @@ def initial_shape(init: str | None, prompt: str, prior: object) -> Mesh | None:
         mesh = prior.shape_of(prompt) if isinstance(prior, KnowsShapes) else None
         if mesh is None:
             raise UserError(
-                f"init: got prior, but this prior knows no shape for '{prompt}'; say init=null or init=<mesh file>"
+                f"init: got prior, but this prior has no shape for '{prompt}'; use init=null or init=<mesh file>"
             )
     else:
         mesh = read_mesh(Path(init).expanduser())
@@ -58,7 +58,7 @@ def initial_shape(init: str | None, prompt: str, prior: object) -> Mesh | None:
 
 
 def begin_from(setup: Setup, settings: DictConfig) -> list[str]:
-    """Fit every field to the shape that ``init=`` asks for, if it does. Returns what to tell the user."""
+    """Fit every field to the shape of ``init=``, if any. Returns messages for the user."""
     mesh = initial_shape(settings.init, settings.prompt, setup.prior)
     if mesh is None:
         return []
@@ -69,8 +69,8 @@ def begin_from(setup: Setup, settings: DictConfig) -> list[str]:
 def fit(
     field: Any, mesh: Mesh, generator: Generator, *, steps: int = 150, batch: int = 8192, lr: float = 0.02
 ) -> float:
-    """Fit density and colour by Adam. The wanted opacity over a short way is ``sigmoid(-distance / EDGE)``; colours are
-    the nearest surface's. Returns the last steps' root mean squared error of opacity."""
+    """Fit density and colour with Adam. The target opacity of a short ray segment is ``sigmoid(-distance / EDGE)``;
+    colours are those of the nearest surface point. Returns the root mean square error of opacity in the last steps."""
     x, distance, colour = samples(mesh, generator)
     wanted = torch.sigmoid(-distance / EDGE)
     optimizer = torch.optim.Adam([{**g, "lr": 0.0} for g in field.parameter_groups()], betas=(0.9, 0.99), eps=1e-15)
@@ -92,7 +92,7 @@ def fit(
 
 
 def samples(mesh: Mesh, generator: Generator) -> tuple[Float[Tensor, "n 3"], Float[Tensor, " n"], Float[Tensor, "n 3"]]:
-    """Points (three quarters near the surface, the rest anywhere in the ball's cube), signed distances, colours."""
+    """Points (three quarters near the surface, the rest uniform in [-1, 1]^3), signed distances, colours."""
     x, colour, normal = coloured_points(mesh, 3 * POINTS // 4, generator)
     x = x + SPREAD * torch.randn(len(x), 1, generator=generator) * normal
     anywhere = 2 * torch.rand(POINTS - len(x), 3, generator=generator) - 1

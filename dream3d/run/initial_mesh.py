@@ -1,4 +1,4 @@
-"""``mesh=path.glb``: a mesh of the user's takes the place of the coarse stage."""
+"""``mesh=path.glb``: the user's mesh replaces the coarse stage."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -20,14 +20,14 @@ from dream3d.seeding import generator
 from dream3d.types import Mesh
 
 FIT = 0.92
-"""Radius of the ball that the mesh is fitted into; coarse fields end there as well."""
+"""Radius of the ball into which the mesh is scaled; coarse fields end there as well."""
 
 
 def given_mesh(settings: DictConfig) -> Mesh | None:
-    """The mesh to start from; None where the run starts from nothing.
+    """The mesh to start from; None if the run starts from scratch.
 
     Raises:
-        UserError: a file that is no mesh, or a mesh without an inside that is to be moved.
+        UserError: the file is not a mesh, or its geometry is to be optimised but encloses no volume.
     """
     if settings.mesh_file is None:
         return None
@@ -38,14 +38,14 @@ def given_mesh(settings: DictConfig) -> Mesh | None:
     axis = (torch.arange(48) + 0.5) / 24 - 1
     if not inside(mesh, torch.cartesian_prod(axis, axis, axis)).any():
         raise UserError(
-            f"mesh: got {settings.mesh_file}, {len(mesh.faces)} triangles that enclose nothing, expected an "
-            "object with an inside; fill its holes or give it a thickness"
+            f"mesh: got {settings.mesh_file}, {len(mesh.faces)} triangles that enclose no volume, expected an "
+            "object with an inside; fill its holes or thicken it"
         )
     return mesh
 
 
 def read_mesh(file: Path, up: str = "y", front: str | None = None) -> Mesh:
-    """A mesh file fitted into the ball of radius ``FIT``; its axes are as in ``load_mesh`` (auto: None)."""
+    """A mesh file scaled into the ball of radius ``FIT``; axes as in ``load_mesh`` (auto: None)."""
     mesh = load_textured(file, up=up, front=None if front == "auto" else front)
     assert mesh.placement is not None
     placement = torch.cat((mesh.placement[:3], mesh.placement[3:] / FIT))
@@ -53,16 +53,16 @@ def read_mesh(file: Path, up: str = "y", front: str | None = None) -> Mesh:
 
 
 def outwards(mesh: Mesh) -> Int[Tensor, "f 3"]:
-    """The faces, all turned over where they enclose a negative volume."""
+    """The faces, all flipped if they enclose a negative volume."""
     a, b, c = mesh.vertices.double()[mesh.faces].unbind(1)
     volume = (a * torch.linalg.cross(b, c)).sum()
     return mesh.faces if volume >= 0 else mesh.faces.flip(1)
 
 
 def carry(setup: Setup, mesh: Mesh) -> float:
-    """Paint the mesh's colours into every field. Returns the largest root mean squared error."""
+    """Fit the mesh's colours in every field. Returns the largest root mean square error."""
     errors = []
     for i, field in enumerate(setup.fields):
-        at_step(field, 2**31)  # every level of detail, as it will be in the second stage
+        at_step(field, 2**31)  # all levels of detail, as in the second stage
         errors.append(paint(field, mesh, generator(setup.seed, i, "carry")))
     return max(errors)

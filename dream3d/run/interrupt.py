@@ -1,6 +1,6 @@
-"""Signals that ask to stop: Ctrl-C, SIGTERM (Slurm, docker stop, kill) and SIGHUP (a closed terminal).
+"""Stop signals: Ctrl-C, SIGTERM (Slurm, docker stop, kill) and SIGHUP (a closed terminal).
 
-They wait for the end of a step, so that what is saved then is whole; a second one does not wait.
+The first is handled at the end of the step, so that a consistent state is saved; a second one stops immediately.
 """
 
 import signal
@@ -14,14 +14,14 @@ ASKS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(
 
 
 def stop(number: int, _frame: object) -> None:
-    """What SIGTERM and SIGHUP do where nothing waits for the end of a step: what Ctrl-C does."""
+    """Handler for SIGTERM and SIGHUP outside the training loop: raises, as Ctrl-C does."""
     raise Stopped(number)
 
 
 @contextmanager
 def stoppable() -> Iterator[None]:
-    """Inside, SIGTERM and SIGHUP raise ``Stopped``, as Ctrl-C raises KeyboardInterrupt, instead of ending the
-    process at once. Those that are ignored (nohup) or handled otherwise stay so."""
+    """Context in which SIGTERM and SIGHUP raise ``Stopped``, as Ctrl-C raises KeyboardInterrupt, instead of ending
+    the process. Signals that are ignored (nohup) or have another handler are left alone."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -37,10 +37,10 @@ def stoppable() -> Iterator[None]:
 
 @contextmanager
 def deferred() -> Iterator[Callable[[], int]]:
-    """Inside, a first signal is only noted: ``asked()`` is its number from then on, 0 before. A second one stops
-    at once.
+    """Context in which a first signal is only recorded: ``asked()`` returns its number, 0 before. A second one
+    stops immediately.
 
-    Elsewhere than in the main thread nothing changes, nor for signals that are ignored or handled otherwise.
+    Does nothing outside the main thread, nor for signals that are ignored or have another handler.
     """
     came: list[int] = []
     if threading.current_thread() is not threading.main_thread():

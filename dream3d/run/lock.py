@@ -1,4 +1,4 @@
-"""One run a folder at a time: a lock that the system takes back when the process ends, however it ends."""
+"""One run a folder at a time: a file lock that the operating system releases however the process ends."""
 
 import os
 from collections.abc import Iterator
@@ -18,8 +18,8 @@ NAME = ".lock"
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold the folder's lock. Raises UserError where another run holds it. On file systems without locks, and on
-    Windows, nothing is held."""
+    """Hold the folder's lock. Raises UserError if another run holds it. Does nothing on Windows and on file systems
+    without locks."""
     file = taken(folder)
     try:
         yield
@@ -31,7 +31,7 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def taken(folder: Path) -> TextIO | None:
-    """The lock's open file, with our process id in it; None where there are no locks."""
+    """The open lock file, containing our process id; None if locks are not supported."""
     while fcntl is not None:
         file = (folder / NAME).open("a+", encoding="ascii")
         try:
@@ -46,7 +46,7 @@ def taken(folder: Path) -> TextIO | None:
                 f"out: '{folder}' is in use by another run (process {holder or 'unknown'}); wait for it or stop it, "
                 "or choose another folder"
             ) from error
-        except FileNotFoundError:  # its holder ended, and took it away, between the two lines
+        except FileNotFoundError:  # its holder ended and removed it in between
             file.close()
             continue
         except OSError:  # a file system without locks
@@ -60,7 +60,7 @@ def taken(folder: Path) -> TextIO | None:
 
 
 def refuse_if_held(folder: Path) -> None:
-    """Raise UserError where another run holds the folder's lock; leaves nothing behind."""
+    """Raise UserError if another run holds the folder's lock; leaves no file behind."""
     if (folder / NAME).is_file():
         with locked(folder):
             pass

@@ -22,7 +22,7 @@ from dream3d.report.pictures import to_bytes
 from dream3d.seeding import generator
 from dream3d.types import ScoreModel
 
-UNNAMED = 'prompt: got an empty text, and this prior cannot name the picture; say prompt="a cat"'
+UNNAMED = 'prompt: got an empty text, and this prior cannot caption the image; use prompt="a cat"'
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Seen:
 
 
 def seen_picture(config: DictConfig, prior: ScoreModel) -> Seen | None:
-    """The picture that a run is to look like; None where there is none. A prompt and a pose that are not given are
+    """The image that the object should match; None without one. A prompt and a pose that are not given are
     found by the prior and written into the configuration, so that a resumed run has them.
 
     Raises:

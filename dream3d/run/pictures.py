@@ -1,4 +1,4 @@
-"""Pictures of a finished mesh: the turntable, and the page to turn it in a browser."""
+"""Images of the finished mesh: the 360-degree turntable and the interactive viewer."""
 
 from pathlib import Path
 
@@ -13,17 +13,17 @@ from dream3d.run.previews import DISTANCE, ELEVATION, FOV_Y
 from dream3d.types import Mesh
 
 BEFORE = "coarse.glb"
-"""The mesh that refinement starts from, with vertex colours."""
+"""File name of the mesh before refinement, with vertex colours."""
 
 
 def keep_before(folder: Path, mesh: Mesh) -> Mesh:
-    """Write the mesh that refinement starts from, for the viewer's slider; the mesh itself."""
+    """Write the mesh before refinement, for the viewer's slider, and return it."""
     export(mesh, folder, ["glb"], name=Path(BEFORE).stem)
     return mesh
 
 
 def write_pictures(folder: Path, mesh: Mesh, prompt: str, frames: int = 60, size: int = 320) -> None:
-    """turntable.mp4, turntable.gif (with 0 frames neither) and viewer.html of the exported mesh."""
+    """Write turntable.mp4, turntable.gif (neither if there are 0 frames) and viewer.html of the exported mesh."""
     if frames:
         write_turntable(folder, mesh, frames, size)
     if (folder / "mesh.glb").exists():
@@ -31,7 +31,7 @@ def write_pictures(folder: Path, mesh: Mesh, prompt: str, frames: int = 60, size
 
 
 def write_turntable(folder: Path, mesh: Mesh, frames: int, size: int) -> None:
-    """The exported mesh once round, every frame as a video and every other one as a GIF."""
+    """A 360-degree turntable of the exported mesh: all frames as a video, every other one as a GIF."""
     reference = Reference(mesh)
     camera = turntable(frames, ELEVATION, DISTANCE, FOV_Y, size)
     white = torch.ones(1, 1, 1, 3)

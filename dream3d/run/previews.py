@@ -1,4 +1,4 @@
-"""Eight views of a field, for ``preview.png`` and the watchdog, whatever the field is made of."""
+"""Eight views of a field of any kind, for ``preview.png`` and the watchdog."""
 
 from contextlib import suppress
 from pathlib import Path
@@ -17,19 +17,19 @@ from dream3d.optimize import Setup
 from dream3d.seeding import generator
 from dream3d.types import Camera, Image
 
-ELEVATION, DISTANCE, FOV_Y = 0.3, 3.2, 0.70  # of the cameras for previews and turntables
+ELEVATION, DISTANCE, FOV_Y = 0.3, 3.2, 0.70  # cameras of previews and turntables
 
 
 @torch.no_grad()
 def sides(setup: Setup, size: int = 128) -> Image:
-    """The first field from eight views, on the CPU; of a field of latents the affine map to RGB."""
+    """The first field from eight views, on the CPU; fields of latents by their affine map to RGB."""
     with in_rgb(setup.fields[0]):
         return rendered(setup, around(setup, size))
 
 
 @torch.no_grad()
 def decoded(setup: Setup, size: int = 64) -> Float[Tensor, "b h w 3"]:
-    """A field of latents from eight views through the VAE's decoder, over white; ``size`` latents a side."""
+    """A field of latents from eight views, decoded by the VAE over white; ``size`` latents a side."""
     image = rendered(setup, around(setup, size))
     white = torch.ones(1, setup.prior.resolution, setup.prior.resolution, 3, device=setup.device)
     black = torch.zeros_like(white[:, :1, :1])
@@ -40,7 +40,7 @@ def decoded(setup: Setup, size: int = 64) -> Float[Tensor, "b h w 3"]:
 
 
 def shown(setup: Setup, image: Image) -> Float[Tensor, "b h w 3"]:
-    """What ``preview.png`` shows, where ``image`` are the sides: of latents on a GPU their decoded views."""
+    """The views in ``preview.png``: ``image``, or for latents on a GPU the decoded views."""
     made_of_latents = any(not latents.rgb for latents in latents_of(setup.fields[0]))
     if made_of_latents and setup.device.type == "cuda":
         return decoded(setup)
@@ -48,8 +48,8 @@ def shown(setup: Setup, image: Image) -> Float[Tensor, "b h w 3"]:
 
 
 def preview_mesh(setup: Setup, folder: Path) -> None:
-    """``preview.glb``: the first field's surface so far, coarse and with vertex colours, for the live view;
-    nothing where there is no surface yet."""
+    """Write ``preview.glb`` for the live view: the first field's current surface, coarse and with vertex colours;
+    nothing if there is no surface yet."""
     with in_rgb(setup.fields[0]), suppress(EmptyField, SolidField):
         mesh = Build(resolution=48, refine=1, smoothing=1, faces=4000, colour_samples=2).geometry(setup.fields[0])
         export(mesh, folder, ["glb"], name="preview")
@@ -61,6 +61,6 @@ def around(setup: Setup, size: int) -> Camera:
 
 
 def rendered(setup: Setup, camera: Camera) -> Image:
-    """The first field as its renderer shows it, view by view, on the CPU."""
+    """The first field rendered view by view, on the CPU."""
     views = [setup.renderers[0](setup.fields[0], camera[i : i + 1]).image for i in range(len(camera))]
     return Image(torch.cat([v.colour for v in views]).cpu(), torch.cat([v.alpha for v in views]).cpu())

@@ -1,4 +1,4 @@
-"""What whoever follows a run is told after each step."""
+"""What a run's callback receives after each step."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from dream3d.optimize import Step
 
 @dataclass(frozen=True)
 class Progress:
-    """``done`` of ``total`` steps of a stage (coarse, refine, texture) are made; ``step`` is the last of them."""
+    """``done`` of ``total`` steps of a stage (coarse, refine, texture) are complete; ``step`` is the last of them."""
 
     stage: str
     done: int

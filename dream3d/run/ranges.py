@@ -1,11 +1,11 @@
-"""What each setting may be: one table for every number and every choice, applied before anything is loaded.
+"""Allowed values of every setting: one table of ranges and choices, applied before anything is loaded.
 
-A setting is found by the end of its path: ``loss.scale`` is ``distill.loss.scale`` and
-``refine.distill.loss.scale``. Of several the longest counts. A schedule's values have the range of what it
-takes the place of. Limits are those beyond which a value means nothing, or no machine could carry it out;
-what settings ask of each other (low <= high) is checked where they are used.
+A setting is matched by the end of its path: ``loss.scale`` matches ``distill.loss.scale`` and
+``refine.distill.loss.scale``; the longest match applies. A schedule's values have the range of the setting it
+replaces. Values outside the limits are meaningless or infeasible on any machine; relations between settings
+(low <= high) are checked where they are used.
 
-No torch here: a wrong command must fail at once.
+No torch here: an invalid command must fail immediately.
 """
 
 import math
@@ -19,7 +19,7 @@ LARGE = 1e12
 
 @dataclass(frozen=True)
 class Range:
-    """Numbers from ``low`` (with ``open_low``: above it) to ``high``."""
+    """Numbers from ``low`` (excluded with ``open_low``) to ``high``."""
 
     low: float | int
     high: float | int
@@ -152,11 +152,11 @@ MAY_BE_NULL = ("camera.distance", "distill.student", "prompts.views", "prompts.p
                "prior.steps", "refine.camera",
                "refine.prior", "refine.distill", "texture.camera", "texture.prior", "texture.distill",
                "experiment")  # fmt: skip
-"""Settings that null switches off, or leaves to the program, where their yaml says something else."""
+"""Settings whose default is not null but that null switches off or sets to automatic."""
 
 
 def of(table: Any, path: str) -> Any:
-    """The entry for the longest end of a path in a table (None: there is none).
+    """The entry that matches the longest end of a path in a table (None if there is none).
 
     >>> str(of(RANGES, "refine.camera.elevation"))
     'a number from -90 to 90'
@@ -211,8 +211,8 @@ def out_of_list(got: list[Any], path: str) -> Iterator[str]:
 
 
 def out_of_schedule(got: Mapping[str, Any], path: str) -> Iterator[str]:
-    """A schedule's values have the range of the setting (one that changes may touch an open end), its steps
-    are steps."""
+    """A schedule's values have the range of the setting (a varying one may reach an open end), its steps that of
+    steps."""
     allowed = of(RANGES, path) or ANYTHING
     if "value" not in got:
         allowed = replace(allowed, open_low=False)

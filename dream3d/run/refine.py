@@ -1,4 +1,4 @@
-"""A later stage: a trained setup becomes one whose fields are meshes; the loop stays the same."""
+"""Refinement stages: turn a trained setup into one whose fields are meshes, for the same training loop."""
 
 import dataclasses
 import inspect
@@ -23,9 +23,9 @@ from dream3d.seeding import generator
 from dream3d.types import Distilled, Mesh
 
 STAGES = ("refine", "texture")
-"""Those after the coarse one, in their order; both are members of the group ``refine``."""
+"""The stages after the coarse one, in order; both are members of the group ``refine``."""
 STREAM = 1_000_003
-"""Added to the seed: a later stage counts its steps from 0 again and must not repeat the others' draws."""
+"""Added to the seed: a later stage counts steps from 0 again and must not repeat the random draws of the others."""
 
 
 def refined(
@@ -37,12 +37,12 @@ def refined(
     fields: Sequence[Any] | None = None,
     prior_of: PriorOf = build_prior,
 ) -> Setup:
-    """The coarse setup as the stage ``name`` of the settings wants it: the mesh (``start``) of every field of
-    the stage before (``fields``; None: the coarse ones) becomes the shape of a new explicit field, the
-    field itself its colour. What the stage does not name (cameras, prior, loss) is the coarse stage's.
+    """The coarse setup modified for the stage ``name``: the mesh (``start``) of every field of the previous stage
+    (``fields``; None: the coarse ones) becomes the shape of a new mesh field, the field itself its colour.
+    Whatever the stage does not set (cameras, prior, loss) is inherited from the coarse stage.
 
     Raises:
-        ValueError: a field that ``start`` finds no mesh in.
+        ValueError: ``start`` finds no mesh in a field.
     """
     stage = settings[name]
     setup = in_rgb(guided(setup, settings, stage, prior_of))
@@ -79,8 +79,8 @@ def beside(setup: Setup) -> Source | None:
 
 
 def check_stages(settings: DictConfig, timesteps: int, prior_of: PriorOf) -> None:
-    """Make what the later stages are made of (but for the fields, which need the coarse ones), so that what is
-    wrong with it is known before the first step. Errors of constructors come through as they are."""
+    """Build the parts of the later stages (except the fields, which need the coarse ones), so that errors appear
+    before the first step. Errors raised by constructors are passed on unchanged."""
     for name in (name for name in STAGES if settings[name].steps):
         stage = settings[name]
         for part in ("render", "shading", "lr", "camera"):
@@ -97,8 +97,8 @@ def check_stages(settings: DictConfig, timesteps: int, prior_of: PriorOf) -> Non
 
 
 def in_rgb(setup: Setup) -> Setup:
-    """The setup with fields of latents seen in RGB from now on (Latent-NeRF's refinement), before random
-    colours; one of RGB as it is."""
+    """The setup with fields of latents viewed in RGB from now on (Latent-NeRF's refinement), over random background
+    colours; a setup in RGB is unchanged."""
     if not latents_of(setup.fields[0]):
         return setup
     for field in setup.fields:
@@ -107,21 +107,21 @@ def in_rgb(setup: Setup) -> Setup:
 
 
 def shaped(make: partial[MeshField], field: TrainableField, mesh: Mesh, distance: Distance) -> MeshField:
-    """A mesh field coloured by ``field``: of the mesh as it is, or of signed distances to move."""
+    """A mesh field coloured by ``field``: either of the fixed mesh, or of signed distances to optimise."""
     shape = {"mesh": mesh} if keeps_mesh(make.func) else {"distance": distance}
     return make(appearance=field, **shape)
 
 
 def guided_at_least(loss: Callable[..., Distilled], least: float | None) -> Callable[..., Distilled]:
-    """The loss with a guidance ``scale`` of ``least`` where its own is smaller: late, at small t, the weak
-    guidance that the embedded prior wants at large t lets colours fade."""
+    """The loss with a guidance ``scale`` of at least ``least``: late, at small t, colours fade under the weak
+    guidance that suits the embedded prior at large t."""
     scale = scale_of(loss)
     weaker = least is not None and scale is not None and scale < least
     return partial(loss, scale=least) if weaker else loss
 
 
 def guided(setup: Setup, settings: DictConfig, stage: DictConfig, prior_of: PriorOf) -> Setup:
-    """The setup with the stage's own prior and loss, where it names them (``prior``, ``distill``)."""
+    """The setup with the stage's own prior and loss, if it sets them (``prior``, ``distill``)."""
     own = {key: stage[key] for key in ("prior", "distill") if stage.get(key) is not None}
     if not own:
         return setup

@@ -1,4 +1,4 @@
-"""The configuration that a run left: read with trust in nothing but its values."""
+"""Reads the configuration of a saved run without trusting it: only plain values are accepted."""
 
 import re
 from collections.abc import Iterator
@@ -16,12 +16,12 @@ ROOMS = (
     "cameras", "distill", "editing", "fields", "mesh", "noise", "priors", "prompts", "reference", "regularize",
     "render", "schedule",
 )  # fmt: skip
-"""Of dream3d, where a saved configuration's ``_target_`` may lead; and to torch.optim."""
+"""Packages of dream3d that a saved configuration's ``_target_`` may refer to, besides torch.optim."""
 
 
 def foreign(tree: Any) -> Iterator[str]:
-    """Every ``_target_`` that leads elsewhere: a run's folder may come from anyone, and loading it must not
-    call what it likes.
+    """Every ``_target_`` outside those packages: a run folder may come from anyone, and loading it must not call
+    arbitrary code.
 
     >>> list(foreign({"a": [{"_target_": "os.system"}, {"_target_": "dream3d.cameras.Orbit"}]}))
     ['os.system']
@@ -38,16 +38,18 @@ def foreign(tree: Any) -> Iterator[str]:
 
 
 def saved_settings(folder: Path, key: str) -> DictConfig:
-    """config.yaml of a run. Raises UserError, about ``key``, when there is none or it cannot be read."""
+    """config.yaml of a run. Raises UserError, about ``key``, if it is missing or unreadable."""
     file = folder / "config.yaml"
     if not file.is_file():
-        raise UserError(f"{key}: got '{folder}', expected a run's folder with config.yaml and checkpoint.pt")
+        raise UserError(f"{key}: got '{folder}', expected a run folder with config.yaml and checkpoint.pt")
     try:
         saved = OmegaConf.load(file)
         if isinstance(saved, DictConfig) and "prompt" in saved:
             if strange := next(foreign(OmegaConf.to_container(saved, resolve=True)), None):
-                raise UserError(f"{key}: {file} names code outside dream3d ({strange}), which a saved run may not")
+                raise UserError(
+                    f"{key}: {file} refers to code outside dream3d ({strange}), which a saved run may not do"
+                )
             return cast(DictConfig, OmegaConf.merge(OmegaConf.structured(Config), saved))
     except (OmegaConfBaseException, YAMLError, OSError, ValueError) as error:
-        raise UserError(f"{key}: {file} cannot be read ({first(error)}); start the run again") from error
-    raise UserError(f"{key}: {file} is not a run's configuration; start the run again")
+        raise UserError(f"{key}: {file} cannot be read ({first(error)}); restart the run") from error
+    raise UserError(f"{key}: {file} is not the configuration of a run; restart the run")

@@ -1,4 +1,4 @@
-"""A prior is loaded once for all cells of a worker."""
+"""Shares one loaded prior between several runs."""
 
 import copy
 import dataclasses
@@ -14,10 +14,10 @@ from dream3d.types import ScoreModel
 
 
 class Priors:
-    """Called like ``build.build_prior``; keeps the last prior and hands it out again for the same settings.
+    """Called like ``build.build_prior``; keeps the last prior and returns it again for the same settings.
 
-    Each caller gets an own copy of the network's modules over the same weights in memory, because a VSD
-    student puts its adapters into the modules.
+    Each caller gets its own copy of the network's modules, sharing the weights in memory, because a VSD student
+    inserts its adapters into the modules.
     """
 
     def __init__(self) -> None:
@@ -29,7 +29,7 @@ class Priors:
         key = json.dumps([OmegaConf.to_container(config.prior, resolve=True), str(device)], sort_keys=True)
         prior = self._prior if key == self._key else None
         if prior is None:
-            self._prior = None  # two large priors need not fit beside each other
+            self._prior = None  # two large priors need not fit into memory together
             prior = self._prior = build_prior(config, device)
             self._key = key
             self.loads += 1

@@ -1,4 +1,4 @@
-"""The stages of a run: coarse field -> refined mesh (if it is asked for) -> files."""
+"""The stages of a run: coarse field -> refined mesh (optional) -> files."""
 
 import copy
 import signal
@@ -61,7 +61,7 @@ def run(
     prior_of: PriorOf = build_prior,
     console: Console | None = None,
 ) -> Path:
-    """From a configuration to a folder of files. Returns the folder; all else as ``completed``."""
+    """Carry out a run. Returns its folder; otherwise as ``completed``."""
     return completed(settings, overrides, prior_of, console).folder
 
 
@@ -72,14 +72,14 @@ def completed(
     console: Console | None = None,
     on_step: OnStep | None = None,
 ) -> Run:
-    """The run of a configuration from its beginning, or from its checkpoint, to its files.
+    """Carry out the run of a configuration, from the beginning or from its checkpoint to the files.
 
-    ``prior_of`` may hand out a prior already loaded; ``console`` is where progress goes (None: stdout);
-    ``on_step`` is called after every step, and what it raises ends the run.
+    ``prior_of`` may return a prior that is already loaded; ``console`` shows progress (None: stdout);
+    ``on_step`` is called after every step, and an exception it raises ends the run.
 
     Raises:
-        UserError: something the user can mend.
-        KeyboardInterrupt: after a checkpoint was saved and the way to continue was said (``Stopped`` for signals
+        UserError: something the user can fix.
+        KeyboardInterrupt: after a checkpoint was saved and the command to resume was printed (``Stopped`` for signals
             other than Ctrl-C).
     """
     resumed = settings.resume is not None
@@ -109,7 +109,7 @@ def completed(
 
 
 def built(settings: DictConfig, prior_of: PriorOf = build_prior) -> tuple[Setup, Build]:
-    """``build`` and the mesh maker; what is wrong with them, or with t at both ends, is one line."""
+    """``build`` and the mesh extractor; errors in them, or in t at either end, are reported in one line."""
     with constructing():
         setup = build(settings, prior_of)
         if settings.mesh.light == "auto":  # kept with the run, for later exports
@@ -122,17 +122,17 @@ def built(settings: DictConfig, prior_of: PriorOf = build_prior) -> tuple[Setup,
 
 
 def restored(run: Run, setup: Setup, saved: dict[str, Any]) -> None:
-    """Put a checkpoint back. Raises UserError when it is not one of this run, or is beyond its last step."""
+    """Restore a checkpoint. Raises UserError if it is not one of this run, or lies beyond its last step."""
     with restoring():
         step, state = int(saved["step"]), saved["state"]
     if step > run.settings.steps:
-        raise UserError(f"steps: got {run.settings.steps}, but the run has made {step}; say a larger number")
+        raise UserError(f"steps: got {run.settings.steps}, but the run has completed {step}; use a larger number")
     restore(setup, state)
     run.step = step
 
 
 def coarse(run: Run, setup: Setup, begin: int) -> None:
-    """Optimise the field(s). A checkpoint is written at the very beginning."""
+    """Optimise the field(s). A first checkpoint is written at the beginning."""
     if begin == 0:
         for line in (*begin_from(setup, run.settings), *begin_edit(setup, run.settings)):
             run.say(line)
@@ -148,7 +148,7 @@ def coarse(run: Run, setup: Setup, begin: int) -> None:
 
 
 def carried(run: Run, setup: Setup, mesh: Mesh) -> None:
-    """In place of the coarse stage: the colours of a given mesh, in the field(s)."""
+    """Replaces the coarse stage: fit the colours of a given mesh in the field(s)."""
     if run.step == 0:
         error = carry(setup, mesh)
         run.say(f"{run.settings.mesh_file}: colours carried over with an error of {error:.3f}")
@@ -189,7 +189,7 @@ def refine(
 
 
 def found(folder: Path, first: Any, start: Callable[[Any], Mesh], field: Any) -> Mesh:
-    """What ``start`` finds in the field; that of the ``first`` coarse one is kept, to compare with."""
+    """The mesh that ``start`` extracts from the field; that of the ``first`` coarse one is saved for comparison."""
     mesh = start(field)
     return keep_before(folder, mesh) if field is first else mesh
 
@@ -200,17 +200,17 @@ def itself(mesh: Mesh, _field: Any) -> Mesh:
 
 
 def keep_stage(run: Run, before: dict[str, Any], name: str, setup: Setup, done: int) -> None:
-    """A checkpoint in a later stage: what the stages ``before`` ended with, and the present one."""
+    """A checkpoint in a later stage: the final states of the stages ``before``, and the current one."""
     now = {"step": done, "state": state_of(setup)}
     checkpoint.save(run.folder / "checkpoint.pt", {**before, name: now})
 
 
 def train(run: Run, setup: Setup, begin: int, total: int, *, stage: str, keep: Callable[[int], None]) -> None:
-    """The loop of one stage; log, preview and save (``keep``) on the way, and when asked to stop."""
+    """The loop of one stage, with logs, previews and checkpoints (``keep``), also when asked to stop."""
     every = 1 if setup.device.type == "cpu" else 20
     metrics = "metrics.jsonl" if stage == "coarse" else f"metrics-{stage}.jsonl"
     others = loggers(run.settings.log, run.folder, stage, begin, plain(run.settings))
-    stop_asked(run.folder)  # of an earlier run, too late for it
+    stop_asked(run.folder)  # of an earlier run; not meant for this one
     with (
         deferred() as signalled,
         MetricsLog(run.folder / metrics, begin, every, others) as log,
@@ -242,7 +242,7 @@ def plain(settings: DictConfig) -> dict[str, Any]:
 
 
 def scalars(step: Step) -> dict[str, torch.Tensor]:
-    """What metrics.jsonl notes of a step."""
+    """The values of a step that go into metrics.jsonl."""
     named = {"loss": step.loss, "grad_norm": step.grad_norm, "alpha": step.alpha, "t": step.t.float().mean()}
     return {**named, **step.losses}
 
@@ -254,7 +254,7 @@ def save(run: Run, setup: Setup, done: int) -> None:
 
 
 def look(run: Run, setup: Setup, done: int) -> None:
-    """Eight sides of the (first) field into preview.png, and the watchdog's opinion of them."""
+    """Write eight views of the (first) field to preview.png, and run the watchdog on them."""
     image = sides(setup)
     preview(shown(setup, image), run.folder / "preview.png")
     if run.settings.live:
@@ -265,7 +265,7 @@ def look(run: Run, setup: Setup, done: int) -> None:
 
 
 def finish(run: Run, setup: Setup, build_mesh: Callable[..., Mesh]) -> None:
-    """Mesh, pictures and viewer of every particle, the manifest, the summary."""
+    """Write mesh, images and viewer of every particle, the manifest and the summary."""
     for i, field in enumerate(setup.fields):
         folder = run.folder if i == 0 else run.folder / f"particle-{i}"
         folder.mkdir(exist_ok=True)

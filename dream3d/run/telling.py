@@ -1,4 +1,4 @@
-"""What a run says of itself: what it will make, where it was stopped, and how to go on."""
+"""Messages of a run: what it will make, where it was interrupted, and how to resume it."""
 
 import shlex
 from collections.abc import Iterator
@@ -12,30 +12,30 @@ from dream3d.run.refine import STAGES
 
 @contextmanager
 def stopping(run: Run) -> Iterator[None]:
-    """Where a run was when it was stopped, and how to go on; one line where a file cannot be written."""
+    """Report where a run was interrupted and how to resume it; one line if a file cannot be written."""
     again = f"python -m dream3d {shlex.quote(f'resume={run.folder}')}"
     begun = run.folder / "checkpoint.pt"
     try:
         yield
     except KeyboardInterrupt as stopped:
-        go_on = f"continue with: {again}" if begun.is_file() else "nothing was made that could be continued"
-        with suppress(OSError):  # its log may be what cannot be written
+        go_on = f"resume with: {again}" if begun.is_file() else "there is nothing to resume"
+        with suppress(OSError):  # its log may be the file that cannot be written
             run.say(f"stopped {run.place}; {go_on}")
         if isinstance(stopped, Stopped) and run.settings.requeue_code is not None:
             stopped.code = run.settings.requeue_code
         raise
     except OSError as error:
-        if run.place == "in load":  # nothing was made yet; reported as it is
+        if run.place == "in load":  # nothing has been made yet; reported as it is
             raise
-        fix = f"make room there, then say: {again}" if begun.is_file() else "choose another folder"
+        fix = f"free disk space, then run: {again}" if begun.is_file() else "choose another folder"
         raise UserError(
             f"{error.filename or run.folder} cannot be written ({error.strerror or error}), {run.place}; {fix}"
         ) from error
 
 
 def intent(run: Run, setup: Setup) -> str:
-    """The first line: what will be made, by how many steps, with what, where. How long it takes the bar says,
-    from the first steps on."""
+    """The first line: prompt, steps, loss, prior, device and folder. The progress bar estimates the time from the
+    first steps on."""
     settings = run.settings
     steps = {"coarse": settings.steps if settings.mesh_file is None else 0}
     steps |= {name: settings[name].steps for name in STAGES}
@@ -46,8 +46,7 @@ def intent(run: Run, setup: Setup) -> str:
 
 
 def tell(run: Run, setup: Setup) -> None:
-    """What will be made, then notes and warnings of what was built; the guidance in other conventions only
-    where it is asked for."""
+    """Print what will be made, then notes and warnings; the guidance scale in other conventions only on request."""
     run.say(intent(run, setup))
     for note in setup.notes:
         if run.settings.verbose or not note.startswith("guidance:"):

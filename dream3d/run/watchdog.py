@@ -1,4 +1,4 @@
-"""Scenes that went wrong have names: empty, solid, saturated. Each comes with what to try."""
+"""Recognises failed scenes (empty, solid, saturated, hazy) and suggests what to try."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ EMPTY, SOLID, SATURATED, FOGGY = 0.003, 0.97, 0.9, 0.7
 
 
 def verdict(image: Image) -> str | None:
-    """What is wrong with these views of the scene (b h w), in one sentence, or None.
+    """What is wrong with these views of the scene (b h w), in one sentence; None if nothing is.
 
     empty: mean alpha below 0.3 %; solid: the frame's border is opaque; saturated: more than
     90 % of the object's colour channels lie within 2 % of 0 or 1.
@@ -20,13 +20,13 @@ def verdict(image: Image) -> str | None:
     alpha = image.alpha[..., 0]
     if float(alpha.mean()) < EMPTY:
         return (
-            "the scene is empty: everything was carved away; try a lower distill.loss.scale, a lower "
+            "the scene is empty: all density has vanished; try a lower distill.loss.scale, a lower "
             "optimizer.lr, another seed, or a prompt the prior knows"
         )
     border = (alpha[:, 0].mean() + alpha[:, -1].mean() + alpha[:, :, 0].mean() + alpha[:, :, -1].mean()) / 4
     if float(border) > SOLID:
         return (
-            "the scene is solid: fog fills the whole ball; try regularize=dreamfusion, a lower initial "
+            "the scene is solid: density fills the whole ball; try regularize=dreamfusion, a lower initial "
             "density (field.initial) or another seed"
         )
     if float(saturation(image.colour, alpha)) > SATURATED:
@@ -35,21 +35,21 @@ def verdict(image: Image) -> str | None:
 
 
 def foggy(image: Image) -> str | None:
-    """What is wrong at the end of a scene without surfaces, where more than 70 % of the pixels that show it are
-    half transparent (alpha in 0.05 to 0.95). On the way scenes may be so: fog is what they begin as."""
+    """The warning for a final scene without surfaces: more than 70 % of the pixels that show it are semi-transparent
+    (alpha in 0.05 to 0.95). During optimisation that is normal: scenes start as haze."""
     alpha = image.alpha[..., 0]
     shown = alpha > 0.05
     half = (shown & (alpha < 0.95)).sum() / shown.sum().clamp(min=1)
     if float(half) <= FOGGY:
         return None
     return (
-        f"the scene is foggy: {float(half):.0%} of it is half transparent, so its mesh will be in crumbs and take "
+        f"the scene is hazy: {float(half):.0%} of it is semi-transparent, so its mesh will be fragmented and take "
         "long; try more steps, regularize.entropy.weight=1 or a larger distill.loss.scale"
     )
 
 
 def saturation(colour: Float[Tensor, "b h w c"], alpha: Float[Tensor, "b h w"]) -> Float[Tensor, ""]:
-    """Share of the object's colour channels that are within 2 % of 0 or 1 (0 where nothing is opaque)."""
+    """Fraction of the object's colour channels within 2 % of 0 or 1 (0 if nothing is opaque)."""
     opaque = alpha > 0.5
     plain = colour[opaque] / alpha[opaque][:, None]
     if plain.numel() == 0:
@@ -59,12 +59,12 @@ def saturation(colour: Float[Tensor, "b h w c"], alpha: Float[Tensor, "b h w"]) 
 
 @dataclass
 class Watchdog:
-    """Collects each different warning once, in order."""
+    """Collects each distinct warning once, in order."""
 
     warnings: list[str] = field(default_factory=list)
 
     def look(self, image: Image, step: int, last: bool = False) -> list[str]:
-        """The verdicts on these views that are new; of fog only at the ``last`` step."""
+        """New warnings about these views; about haze only at the ``last`` step."""
         found = [verdict(image), foggy(image) if last else None]
         fresh = [f"step {step}: {v}" for v in found if v and not any(v in said for said in self.warnings)]
         self.warnings += fresh

@@ -1,4 +1,4 @@
-"""What the folders of runs tell: which there are, how far they are, their curves and log lines. No torch."""
+"""Reads run folders: which runs there are, their progress, curves and log lines. No torch."""
 
 import hashlib
 import json
@@ -15,16 +15,16 @@ from yaml import YAMLError
 from dream3d.run.lock import may_be_held
 
 QUIET = 120
-"""Seconds without a sign after which a run that did not take its lock away (it was killed) counts as stopped."""
+"""A run that left its lock behind (it was killed) and has written nothing for this many seconds counts as stopped."""
 POINTS = 600
-"""Steps of a curve that are kept at most; of longer ones every second, fourth, eighth..."""
+"""Maximum number of points of a curve; longer ones keep every second, fourth, eighth step."""
 STAGES = ("coarse", "refine", "texture")
 SHOWN = ("preview.png", "turntable.gif", "preview.glb", "mesh.glb", "viewer.html")
 
 
 @dataclass
 class Curves:
-    """The rows of one metrics file, read on from where it was read before."""
+    """The rows of one metrics file, read incrementally."""
 
     file: Path
     offset: int = 0
@@ -33,7 +33,7 @@ class Curves:
     last: dict[str, Any] = field(default_factory=dict)
 
     def read(self) -> None:
-        """Take in what is new; start again where the file has become shorter (a resumed run)."""
+        """Read new rows; start over if the file has become shorter (a resumed run)."""
         if self.file.stat().st_size < self.offset:
             self.offset, self.stride, self.rows, self.last = 0, 1, [], {}
         with self.file.open("rb") as file:
@@ -45,7 +45,7 @@ class Curves:
                 self.take(json.loads(line))
 
     def take(self, row: dict[str, Any]) -> None:
-        """Keep every ``stride``-th step, and thin out what is kept when it is too much."""
+        """Keep every ``stride``-th step, doubling the stride when there are too many."""
         self.last = row
         if row["step"] % self.stride == 0:
             self.rows.append(row)
@@ -69,27 +69,27 @@ class Watched:
 
     @property
     def key(self) -> str:
-        """What the page calls the run: no part of a path ever comes from there."""
+        """The page's identifier of the run: paths are never built from it."""
         return hashlib.sha256(str(self.folder.resolve()).encode()).hexdigest()[:12]
 
     def files(self) -> dict[str, float]:
-        """Those of ``SHOWN`` that are there, with their times."""
+        """Those of ``SHOWN`` that exist, with their modification times."""
         paths = {name: self.folder / name for name in SHOWN}
         return {name: path.stat().st_mtime for name, path in paths.items() if path.is_file() and self.owns(path)}
 
     def owns(self, path: Path) -> bool:
-        """Does the path, links followed, lie in the run's folder?"""
+        """Whether the path, with links resolved, lies in the run folder."""
         return path.resolve().is_relative_to(self.folder.resolve())
 
     def refresh(self) -> None:
-        """Read what the run has written since."""
+        """Read what the run has written since the last call."""
         for stage in STAGES:
             file = self.folder / ("metrics.jsonl" if stage == "coarse" else f"metrics-{stage}.jsonl")
             if file.is_file():
                 self.curves.setdefault(stage, Curves(file)).read()
 
     def sign(self) -> float:
-        """When the run last wrote anything."""
+        """Time of the run's last write."""
         names = ("config.yaml", "checkpoint.pt", "log.txt", "run.json", *(c.file.name for c in self.curves.values()))
         return max((self.folder / n).stat().st_mtime for n in names if (self.folder / n).exists())
 
@@ -101,11 +101,11 @@ class Watched:
         return "running" if may_be_held(self.folder) and time.time() - last < QUIET else "stopped"
 
     def total(self, stage: str) -> int:
-        """Steps that the stage has in all."""
+        """Total number of steps of the stage."""
         return int(self.settings["steps"] if stage == "coarse" else self.settings[stage]["steps"])
 
     def summary(self) -> dict[str, Any]:
-        """A line of the list of runs."""
+        """A row of the list of runs."""
         self.refresh()
         stage = next((s for s in reversed(STAGES) if s in self.curves), "coarse")
         last = self.curves[stage].last if stage in self.curves else {}
@@ -122,7 +122,7 @@ class Watched:
         }
 
     def details(self) -> dict[str, Any]:
-        """All that the page shows of one run."""
+        """Everything the page shows about one run."""
         log = self.folder / "log.txt"
         lines = log.read_text(encoding="utf-8", errors="replace").splitlines()[-200:] if log.is_file() else []
         summary = self.summary()
@@ -143,13 +143,13 @@ def folders(roots: Sequence[Path]) -> Iterator[Path]:
 
 @dataclass
 class Runs:
-    """All runs below some folders; new ones are found as they begin."""
+    """All runs below some folders; new ones are picked up as they start."""
 
     roots: Sequence[Path]
     known: dict[Path, Watched] = field(default_factory=dict)
 
     def all(self) -> list[Watched]:
-        """The latest first."""
+        """The runs, latest first."""
         for folder in folders(self.roots):
             if folder not in self.known and (settings := settings_of(folder / "config.yaml")):
                 self.known[folder] = Watched(folder, settings)
@@ -157,12 +157,12 @@ class Runs:
         return sorted(here, key=lambda run: (-run.sign(), run.folder.name))
 
     def find(self, key: str) -> Watched | None:
-        """The run that the page calls ``key``."""
+        """The run with the identifier ``key``."""
         return next((run for run in self.all() if run.key == key), None)
 
 
 def settings_of(file: Path) -> dict[str, Any] | None:
-    """A run's configuration; None where it is not (yet) one."""
+    """A run's configuration; None if it is not (yet) valid."""
     try:
         settings = OmegaConf.to_container(OmegaConf.load(file), resolve=True)
     except (OmegaConfBaseException, YAMLError, OSError, ValueError):

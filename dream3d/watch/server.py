@@ -1,7 +1,8 @@
-"""The live view's server: this machine only, a secret in the address, and no path that comes from a request.
+"""The live view's server: loopback only, a secret token in the address, and no file paths taken from requests.
 
 ``GET /<token>/`` is the page, ``runs`` and ``run/<key>`` are its data, ``file/<key>/<name>`` one of the few files
-in ``runs.SHOWN``, ``view/<key>`` the present mesh to turn; ``POST stop/<key>`` stops a run after its step.
+in ``runs.SHOWN``, ``view/<key>`` an interactive view of the current mesh; ``POST stop/<key>`` stops a run after its
+step.
 """
 
 import hmac
@@ -23,7 +24,7 @@ from dream3d.watch.runs import Runs, Watched
 PAGE = Path(__file__).with_name("page.html")
 PORT = 8765
 HOSTS = {"127.0.0.1", "localhost", "::1"}
-"""Names under which a browser may ask; any other is a page elsewhere whose name was pointed here."""
+"""Accepted Host names; any other is a DNS-rebinding attack."""
 TYPES = {".png": "image/png", ".gif": "image/gif", ".glb": "model/gltf-binary", ".html": "text/html; charset=utf-8"}
 POLICY = (
     "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src 'self' blob: data:; "
@@ -53,7 +54,7 @@ class Handler(BaseHTTPRequestHandler):
     server_version, sys_version = "dream3d", ""
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing: the console belongs to the run."""
+        """No request log: the console belongs to the run."""
 
     def do_GET(self) -> None:
         words = self.words()
@@ -66,7 +67,7 @@ class Handler(BaseHTTPRequestHandler):
         return self.missing() if run is None else self.about(run, *(words or []))
 
     def about(self, run: Watched, kind: str, key: str, *name: str) -> None:
-        """What there is to get of one run."""
+        """The resources of one run."""
         if kind == "run" and not name:
             with self.server.lock:
                 return self.send_json(run.details())
@@ -86,21 +87,21 @@ class Handler(BaseHTTPRequestHandler):
         return self.send_json({"state": run.state()})
 
     def words(self) -> list[str] | None:
-        """The parts of the path behind the token; None without the token or under another host's name."""
+        """The path components after the token; None without the token or with another Host."""
         host = urlsplit(f"//{self.headers.get('Host', '')}").hostname
         token, slash, rest = urlsplit(self.path).path.removeprefix("/").partition("/")
         right = hmac.compare_digest(token.encode("utf-8", "replace"), self.server.token.encode())
         return rest.split("/") if right and slash and host in HOSTS else None
 
     def named(self, words: list[str] | None) -> Watched | None:
-        """The run that a path is about."""
+        """The run that a path refers to."""
         if words is None or len(words) < 2:
             return None
         with self.server.lock:
             return self.server.runs.find(words[1])
 
     def view(self, run: Watched) -> None:
-        """The newer of the finished mesh and the one made along the way."""
+        """The newer of the finished mesh and the preview mesh."""
         there = {name: time for name, time in run.files().items() if name.endswith(".glb")}
         if not there:
             return self.missing()
@@ -109,7 +110,7 @@ class Handler(BaseHTTPRequestHandler):
         return self.send(page.encode(), TYPES[".html"])
 
     def missing(self) -> None:
-        """The same answer to everything that is not there or not allowed."""
+        """The same response for everything that does not exist or is not allowed."""
         self.send(b"not found", "text/plain", HTTPStatus.NOT_FOUND)
 
     def send_json(self, content: Any) -> None:
@@ -134,10 +135,10 @@ class Handler(BaseHTTPRequestHandler):
 
 
 def opened(roots: Sequence[Path], port: int | None = None) -> LiveServer:
-    """A server on ``port``; without one on ``PORT``, or any free one where that is taken.
+    """A server on ``port``; by default on ``PORT``, or on any free port if that is taken.
 
     Raises:
-        OSError: the port that was asked for is taken.
+        OSError: the requested port is taken.
     """
     try:
         return LiveServer(roots, PORT if port is None else port)
@@ -149,7 +150,7 @@ def opened(roots: Sequence[Path], port: int | None = None) -> LiveServer:
 
 @contextmanager
 def serving(roots: Sequence[Path], port: int | None = None) -> Iterator[LiveServer]:
-    """The server in a thread of its own, which ends with the block."""
+    """Run the server in its own thread until the block ends."""
     server = opened(roots, port)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()

@@ -13,7 +13,7 @@ from dream3d.cli.main import answered
 @pytest.mark.parametrize(
     "words, says",
     [
-        (["--help"], r"^dream3d: text to textured 3D.*settings used most"),
+        (["--help"], r"^dream3d: text to textured 3D.*common settings"),
         (["prompt=a", "-h"], r"^dream3d: text to textured 3D"),
         (["--version"], rf"^dream3d {re.escape(__version__)}\n$"),
         (["list", "fields"], r"triplane  .*EG3D"),

@@ -14,7 +14,7 @@ from dream3d.cli.main import command
 from dream3d.run import checkpoint
 from dream3d.run.saved import saved_settings
 
-STATE = "the checkpoint does not fit this configuration"
+STATE = "the checkpoint does not match this configuration"
 
 
 @pytest.fixture(scope="module")
@@ -89,8 +89,8 @@ def test_a_stopped_run_without_its_prior_and_a_refined_one_can_be_exported(run, 
 
 
 WRONG = {
-    "no run": (["format=obj"], r"run: got nothing, expected a run's folder"),
-    "missing folder": (["run=nowhere"], r"run: got 'nowhere', expected a run's folder with config\.yaml"),
+    "no run": (["format=obj"], r"run: got nothing, expected a run folder"),
+    "missing folder": (["run=nowhere"], r"run: got 'nowhere', expected a run folder with config\.yaml"),
     "misspelt word": (["{run}", "formt=obj"], r"got 'formt=obj'; did you mean format\?.*texture=.*--help"),
     "no value": (["{run}", "format="], r"got 'format=', expected|got 'format='; did you"),
     "unknown format": (["{run}", "format=obj,fbx"], r"mesh\.formats: got 'fbx', expected glb or .*stl"),
@@ -143,12 +143,12 @@ def flipped(file):
 
 DAMAGE = {
     "missing": (lambda file: file.unlink(), r"no checkpoint at .*checkpoint\.pt; give the folder"),
-    "cut short": (cut, r"damaged or cut short; start the run again"),
-    "flipped bits": (flipped, r"checkpoint\.pt (is damaged|holds something else)"),
-    "empty": (lambda file: file.write_bytes(b""), r"damaged or cut short"),
-    "text": (lambda file: file.write_text("no"), r"holds something else|damaged"),
+    "cut short": (cut, r"damaged or truncated; restart the run"),
+    "flipped bits": (flipped, r"checkpoint\.pt (is damaged|contains objects other than tensors)"),
+    "empty": (lambda file: file.write_bytes(b""), r"damaged or truncated"),
+    "text": (lambda file: file.write_text("no"), r"contains objects other than tensors|damaged"),
     "a pickle bomb": (
-        lambda file: torch.save({"version": 1, "x": Bomb()}, file), r"holds something else than tensors",
+        lambda file: torch.save({"version": 1, "x": Bomb()}, file), r"contains objects other than tensors",
     ),
     "another version": (edited(lambda c: c.update(version=9)), r"got another format, expected version 1"),
     "of another field": (
@@ -180,9 +180,9 @@ def test_a_damaged_checkpoint_is_named_by_both_commands(how, run, capsys, monkey
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        (["seed=3"], r"resume: got also seed; a resumed run keeps its settings, but for steps"),
-        (["field=mlp"], r"resume: got also field; "),
-        (["steps=3"], r"steps: got 3, but the run has made 4; say a larger number"),
+        (["seed=3"], r"resume: also got seed; a resumed run keeps its settings, except steps"),
+        (["field=mlp"], r"resume: also got field; "),
+        (["steps=3"], r"steps: got 3, but the run has completed 4; use a larger number"),
         (["steps=0"], r"steps: got 0, expected a whole number from 1 to"),
     ],
 )

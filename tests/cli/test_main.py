@@ -1,4 +1,4 @@
-"""Mistakes on the command line: one line that says what was got, what was expected and how to mend it."""
+"""Mistakes on the command line: one line with what was given, what was expected and how to fix it."""
 
 import io
 import os
@@ -42,7 +42,7 @@ WRONG = {
     ),
     "number for settings": (["prompt=a", "field.decoder=3"], r"field\.decoder: got 3, expected settings"),
     "number for yes or no": (["prompt=a", "distill.time.per_batch=2"], r"got 2, expected true or false"),
-    "reference to nothing": (["prompt=a", "distill.loss.scale=${stes}"], r"scale: got a reference.*stes"),
+    "reference to nothing": (["prompt=a", "distill.loss.scale=${stes}"], r"scale: got an interpolation.*stes"),
     "zero steps": (["prompt=a", "steps=0"], r"steps: got 0, expected a whole number from 1 to"),
     "negative views": (["prompt=a", "batch_size=-1"], r"batch_size: got -1, expected a whole number from 1 to"),
     "negative seed": (["prompt=a", "seed=-3"], r"seed: got -3, expected a whole number from 0 to"),
@@ -50,11 +50,11 @@ WRONG = {
     "no noise draws": (["prompt=a", "distill.noise_samples=0"], r"distill\.noise_samples: got 0, expected"),
     "size 0": (["prompt=a", "size=0"], r"size: got 0, expected a whole number from 8 to 2048"),
     "size 100000": (["prompt=a", "size=100000"], r"size: got 100000, expected a whole number from 8 to 2048"),
-    "no CUDA": (["prompt=a", "device=cuda"], r"device: got 'cuda', but .* 0 CUDA devices; say device=cpu"),
+    "no CUDA": (["prompt=a", "device=cuda"], r"device: got 'cuda', but .* 0 CUDA devices; use device=cpu"),
     "unknown device": (["prompt=a", "device=gpu0"], r"device: got 'gpu0', expected auto, cpu, cuda"),
     "malformed device": (["prompt=a", "device=cuda:x"], r"device: got 'cuda:x', expected auto, cpu, cuda"),
     "unknown prior": (["prompt=a", "prior=dalle"], r"prior: got 'dalle'; expected one of: .*mini.*sdxl"),
-    "prior without its path": (["prompt=a", "prior=folder"], r"prior\.path: got nothing.*say prior\.path="),
+    "prior without its path": (["prompt=a", "prior=folder"], r"prior\.path: got nothing.*use prior\.path="),
     "prior.path that is not there": (
         ["prompt=a", "prior=folder", "prior.path=./nowhere"],
         r"nowhere: there is no such folder; expected",
@@ -107,7 +107,7 @@ WRONG = {
         [RUN, "distill.time.min={_target_: dream3d.schedule.Linear, start: 0.1, end: 0.99, finish: 3}"],
         r"distill\.time: got min 0\.69.*, max 0\.64.* at step 2",
     ),
-    "a student without a network": ([RUN, "distill=vsd"], r"student: got a Renders prior.*say distill=sds"),
+    "a student without a network": ([RUN, "distill=vsd"], r"student: got a Renders prior.*use distill=sds"),
     "unknown keyword": (
         [RUN, "+field.sized=3"],
         r"unexpected keyword argument.*sized|got an unexpected.*sized",
@@ -129,7 +129,7 @@ WRONG = {
     "two signs": (["prompt=a", "steps=1=2"], r"got 'steps=1=2', expected key=value"),
     "a second stage without its settings": (
         ["prompt=a", "refine=none", "refine.steps=5"],
-        r"but refine=none; say refine=tets",
+        r"but refine=none; use refine=tets",
     ),
 }
 
@@ -208,7 +208,7 @@ def test_every_job_of_a_multirun_is_a_command(tmp_path):
         cwd=tmp_path,
     )
     out, err = running.communicate(timeout=60)
-    assert running.returncode == 2 and re.fullmatch(r"dream3d: error: device: got 'cuda'.*say device=cpu\n", err)
+    assert running.returncode == 2 and re.fullmatch(r"dream3d: error: device: got 'cuda'.*use device=cpu\n", err)
     assert "Launching 4 jobs" in out and "Traceback" not in out
     assert [str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*") if p.is_file()] == ["outputs/multirun.yaml"]
 

@@ -40,5 +40,5 @@ def test_a_run_under_way(run, capsys, tmp_path):
 
 def test_no_run(capsys, tmp_path):
     assert show.command([str(tmp_path)]) == 2
-    assert re.fullmatch(r"dream3d: error: show: got '.*', expected a run's folder.*\n", capsys.readouterr().err)
+    assert re.fullmatch(r"dream3d: error: show: got '.*', expected a run folder.*\n", capsys.readouterr().err)
     assert show.command([]) == 2

@@ -32,7 +32,7 @@ def test_every_choice_is_named(group: str) -> None:
 
 
 def test_every_command_is_on_it() -> None:
-    shown = set(re.findall(r"^  (\w+) ", PAGE.split("commands")[1].split("the rest")[0], re.MULTILINE))
+    shown = set(re.findall(r"^  (\w+) ", PAGE.split("commands")[1].split("\nmore\n")[0], re.MULTILINE))
     assert shown == set(COMMANDS)
 
 

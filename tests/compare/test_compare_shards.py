@@ -57,7 +57,7 @@ def test_schedulers(text, environment, expected):
         ("3", {}, "expected i/n"),
         ("8/8", {}, "expected a number from 0 to 7"),
         ("auto", {}, "no scheduler has set"),
-        ("auto", {"JOB_COMPLETION_INDEX": "5"}, "say shard=auto/8"),
+        ("auto", {"JOB_COMPLETION_INDEX": "5"}, "use shard=auto/8"),
     ],
 )
 def test_mistakes(text, environment, message):

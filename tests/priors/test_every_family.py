@@ -156,7 +156,7 @@ def test_alpha_bar_is_the_schedulers(tmp_path):
     pipeline = few_steps()
     prior = load(str(tiny.saved(pipeline, tmp_path)), dtype="float32")
     assert torch.equal(prior.alpha_bar, pipeline.scheduler.alphas_cumprod)
-    assert any("say prior.steps=50" in note for note in prior.notes)
+    assert any("use prior.steps=50" in note for note in prior.notes)
 
 
 def test_a_few_step_model_is_asked_at_its_own_timesteps(tmp_path):

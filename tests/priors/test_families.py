@@ -230,7 +230,7 @@ def test_what_is_cut_of_a_long_prompt_is_said(tmp_path):
     ours = load(str(tiny.saved(pipeline, tmp_path)), dtype="float32")
     assert cut_words(ours.family, ["corgi", "a dog", ""]) == []  # six letters fit between start and end
     (line,) = ours.warnings("corgi", ["corgi", "a red dog, side view", "a red dog, side view"])
-    assert line == "prompt: tokenizer reads 8 tokens; cut off: 'g , side view'; say it shorter"
+    assert line == "prompt: tokenizer reads 8 tokens; cut off: 'g , side view'; shorten it"
     assert torch.equal(ours.embed(["a red dog, side view"]), ours.embed(["a red dog, back"]))
 
 

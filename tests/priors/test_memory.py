@@ -88,7 +88,7 @@ def test_what_cannot_fit_is_refused_in_one_line_with_advice(sd_folder, tmp_path,
     monkeypatch.setattr(memory, "MEMINFO", meminfo)
     meminfo.write_text("MemTotal: 900 kB\nMemAvailable:     500 kB\n")
     assert memory.free_memory(CPU) == 500 * 1024
-    with pytest.raises(UserError, match=r"of cpu .* but .* are free; say batch_size=1"):
+    with pytest.raises(UserError, match=r"of cpu .* but .* are free; use batch_size=1"):
         memory.fits(Estimate(0.0, 0.0, 600e3, 0.0, 0.0), Batch(), CPU, True)
     assert "are free" in memory.fits(Estimate(9e9, 0.0, 500e3, 0.0, 0.0), Batch(), CPU, True)
     assert "600.0 GB" in memory.fits(Estimate(0.0, 0.0, 600e9, 0.0, 0.0), Batch(), CPU, False)

@@ -42,7 +42,7 @@ def test_the_root_and_the_yaml_have_the_same_keys_and_the_same_defaults(sound):
 def test_a_value_that_cannot_work_is_refused_by_name(sound, key, value):
     config = sound.copy()
     OmegaConf.update(config, key, value)
-    with pytest.raises(UserError, match=f"^{key}: got .*(expected|say)"):
+    with pytest.raises(UserError, match=rf"^{key}: got .*(expected|\buse\b)"):
         check(config)
 
 

@@ -56,10 +56,10 @@ def test_what_was_made_is_undone_and_nothing_else(tmp_path):
 def test_an_earlier_run_survives_a_failed_setup_and_a_good_one_stays(run):
     words = ["prompt=another", f"out={run.folder}"]
     (run.folder / "checkpoint.pt").touch()
-    with pytest.raises(UserError, match=r"holds a run that was stopped; say resume=.*overwrite=true.*another folder"):
+    with pytest.raises(UserError, match=r"contains an interrupted run; use resume=.*overwrite=true.*another folder"):
         start(composed(words))
     (run.folder / "run.json").write_text("{}")
-    with pytest.raises(UserError, match="holds a finished run"):
+    with pytest.raises(UserError, match="contains a finished run"):
         start(composed(words))
     words.append("overwrite=true")
     again = start(composed(words))
@@ -83,7 +83,7 @@ def test_the_settings_come_back_with_their_types_and_only_steps_changes(run):
     changed = resume(composed(words), words).settings
     assert (changed.mesh.faces, changed.turntable, changed.steps, changed.mesh.size) == (99, 0, 9, back.mesh.size)
     words.append("seed=1")
-    with pytest.raises(UserError, match=r"resume: got also seed; .*keeps its settings, but for steps.*mesh"):
+    with pytest.raises(UserError, match=r"resume: also got seed; .*keeps its settings, except steps.*mesh"):
         resume(composed(words), words)
 
 
@@ -100,14 +100,14 @@ def test_a_saved_run_may_not_name_code_outside_what_runs_are_made_of(run, target
     saved = OmegaConf.load(run.folder / "config.yaml")
     saved.regularize.opacity.loss = {"_target_": target, "_partial_": True}
     OmegaConf.save(saved, run.folder / "config.yaml")
-    with pytest.raises(UserError, match="names code outside dream3d"):
+    with pytest.raises(UserError, match="refers to code outside dream3d"):
         saved_settings(run.folder, "resume")
 
 
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", "not a run's configuration"), ("[1, 2]", "not a run's configuration"),
+        ("", "not the configuration of a run"), ("[1, 2]", "not the configuration of a run"),
         ("prompt: [", "cannot be read"),
         ("prompt: a\nsteps: many", "cannot be read.*many"),
         ("prompt: a\nfield: 3", "cannot be read|expected settings"),

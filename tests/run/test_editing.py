@@ -76,13 +76,13 @@ def test_a_mesh_is_carried_into_a_field(place: Path, monkeypatch: pytest.MonkeyP
 
 WRONG = {
     "edit=nowhere prompt=a": "edit: got 'nowhere', expected a run's folder or a file ending in .glb",
-    "prompt=a keep=shape": "keep: got shape, but nothing is edited; say edit=",
+    "prompt=a keep=shape": "keep: got shape, but nothing is edited; use edit=",
     "prompt=a distill=dds": "distill: got a loss for edits, expected edit=",
     "edit={run} prompt=a field=voxel": "field: an edit goes on with its source's field",
-    "edit={run} prompt=a init=prior": "edit: got also init=prior",
-    "edit={box} prompt=a": 'source: got nothing, expected what .*; say source="a chair"',
+    "edit={run} prompt=a init=prior": "edit: also got init=prior",
+    "edit={box} prompt=a": 'source: got nothing, expected what .*; use source="a chair"',
     "edit={run} prompt=a edit.where=left": "edit.where: got left, expected auto, all or a box",
-    "edit={run} prompt=a edit.where=[0,0,0,-1,1,1]": "expected the least corner first",
+    "edit={run} prompt=a edit.where=[0,0,0,-1,1,1]": "expected the lower corner first",
     "edit={part} prompt=a": "is an edit of a part.*mesh.glb",
 }
 

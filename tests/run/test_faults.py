@@ -43,7 +43,7 @@ def test_a_signal_saves_and_says_how_to_go_on(tmp_path, monkeypatch, capsys, num
     out = tmp_path / "run"
     words = rebuild(tmp_path, "steps=6", "checkpoint_every=100", f"out={out}", *more)
     assert stopped_after(monkeypatch, words, 2, number) == code
-    assert f"stopped in coarse at step 2 of 6; continue with: python -m dream3d resume={out}" in said(capsys)[0]
+    assert f"stopped in coarse at step 2 of 6; resume with: python -m dream3d resume={out}" in said(capsys)[0]
     assert whole(out) == 2
 
 
@@ -51,7 +51,7 @@ def test_a_second_signal_does_not_wait(tmp_path, monkeypatch, capsys):
     out = tmp_path / "run"
     words = rebuild(tmp_path, "steps=6", "checkpoint_every=100", f"out={out}")
     assert stopped_after(monkeypatch, words, 4, signal.SIGTERM, signal.SIGTERM) == 143
-    assert "continue with" in said(capsys)[0] and whole(out) == 0
+    assert "resume with" in said(capsys)[0] and whole(out) == 0
     assert signal.getsignal(signal.SIGTERM) is not None
 
 
@@ -60,7 +60,7 @@ def test_a_stop_in_a_later_stage_names_it_and_is_resumed_exactly(tmp_path, monke
     for out, at in ((a, None), (b, 5)):
         words = rebuild(tmp_path, "steps=4", *STAGE, f"out={out}")
         assert (command(words) if at is None else stopped_after(monkeypatch, words, at)) == (0 if at is None else 130)
-    assert "stopped in refine at step 5 of 6; continue with" in said(capsys)[0]
+    assert "stopped in refine at step 5 of 6; resume with" in said(capsys)[0]
     assert command([f"resume={b}"]) == 0
     assert differences(*(checkpoint.load(out / "checkpoint.pt") for out in (a, b))) == []
     assert (a / "mesh.glb").read_bytes() == (b / "mesh.glb").read_bytes()
@@ -81,7 +81,7 @@ def test_a_full_disk_is_one_line_and_the_checkpoint_before_stays(tmp_path, monke
     monkeypatch.setattr("torch.save", full)
     assert command(rebuild(tmp_path, "steps=9", f"out={out}")) == 2
     err = said(capsys)[1]
-    assert "cannot be written" in err and "the checkpoint before it is whole" in err and f"resume={out}" in err
+    assert "cannot be written" in err and "the previous checkpoint is intact" in err and f"resume={out}" in err
     assert whole(out) == 3
     monkeypatch.setattr("torch.save", save)
     assert command([f"resume={out}"]) == 0
@@ -94,7 +94,7 @@ def test_a_full_disk_for_other_files_is_one_line_too(tmp_path, monkeypatch, caps
     out = tmp_path / "run"
     monkeypatch.setattr("dream3d.run.stages.preview", full)
     assert command(rebuild(tmp_path, "steps=5", "preview_every=4", f"out={out}")) == 2
-    assert "No space left on device), in coarse at step 4 of 5; make room there, then say: " in said(capsys)[1]
+    assert "No space left on device), in coarse at step 4 of 5; free disk space, then run: " in said(capsys)[1]
     assert whole(out) == 3
 
 
@@ -102,7 +102,7 @@ def test_a_folder_that_goes_is_one_line(tmp_path, monkeypatch, capsys):
     out = tmp_path / "run"
     words = rebuild(tmp_path, "steps=5", f"out={out}")
     assert during(monkeypatch, words, 2, lambda: shutil.rmtree(out)) == 2
-    assert "there is none before it" in said(capsys)[1] and not out.exists()
+    assert "there is no previous checkpoint" in said(capsys)[1] and not out.exists()
 
 
 def test_two_runs_in_one_folder_at_once(tmp_path, capsys):
@@ -133,5 +133,5 @@ def test_a_flipped_bit_is_found(tmp_path):
     assert refused > 120
     for length in range(0, len(sound), len(sound) // 20):
         file.write_bytes(sound[:length])
-        with pytest.raises(checkpoint.UserError, match="damaged or cut short"):
+        with pytest.raises(checkpoint.UserError, match="damaged or truncated"):
             checkpoint.load(file)

@@ -42,7 +42,7 @@ def test_the_priors_shape_is_lit_as_its_pictures_are():
 
 
 def test_no_shape_is_one_line():
-    with pytest.raises(UserError, match="knows no shape for 'a cloud'; say init=null"):
+    with pytest.raises(UserError, match="has no shape for 'a cloud'; use init=null"):
         initial_shape("prior", "a cloud", Knowing())
     with pytest.raises(UserError, match="init: got prior"):
         initial_shape("prior", "a ball", object())

@@ -178,7 +178,7 @@ WRONG = {
     "garbage": ("garbage.glb", r"garbage\.glb: got a file that cannot be read.*expected a whole GLB"),
     "empty file": ("empty.glb", r"empty\.glb: got "),
     "points": ("points.ply", r"points\.ply: got no triangles"),
-    "a sheet": ("sheet.ply", r"sheet\.ply, 2 triangles that enclose nothing.*thickness"),
+    "a sheet": ("sheet.ply", r"sheet\.ply, 2 triangles that enclose no volume.*thicken"),
 }
 
 
@@ -206,7 +206,7 @@ def test_a_bad_mesh_is_one_line(name, place, capsys, monkeypatch):
 
 def test_a_mesh_with_nothing_to_do_is_an_error(tmp_path, capsys):
     assert command([*rebuild(tmp_path), f"mesh={ball_file(tmp_path)}", "refine=none"]) == 2
-    assert "but refine=none; say refine=tets" in capsys.readouterr().err
+    assert "but refine=none; use refine=tets" in capsys.readouterr().err
 
 
 def test_a_resumed_restyling_has_no_more_coarse_steps(whole, capsys):

@@ -66,7 +66,7 @@ def test_six_steps_are_three_a_stop_and_three(tmp_path, monkeypatch, capsys, mor
     assert command(rebuild(tmp_path, "steps=6", f"out={whole}", *more)) == 0
     code = stopped_after(monkeypatch, rebuild(tmp_path, "steps=6", f"out={halves}", *more), 3)
     assert code == 130
-    said = f"stopped in coarse at step 3 of 6; continue with: python -m dream3d 'resume={halves}'"
+    said = f"stopped in coarse at step 3 of 6; resume with: python -m dream3d 'resume={halves}'"
     assert said in capsys.readouterr().out
     half = state(halves)
     assert half["step"] == 3 and steps_logged(halves) == 3 and not (halves / "mesh.glb").exists()
@@ -114,7 +114,7 @@ def test_ctrl_c_saves_and_says_how_to_continue(tmp_path):
     said, errors = running.communicate(timeout=60)
     assert running.returncode == 130 and errors == ""
     steps = state(out)["step"]
-    end = f"stopped in coarse at step {steps} of 100000; continue with: python -m dream3d resume={out}"
+    end = f"stopped in coarse at step {steps} of 100000; resume with: python -m dream3d resume={out}"
     assert said.rstrip().endswith(end)
     assert steps == steps_logged(out) >= 2
     # Only the number of steps may be changed: here to end at once.

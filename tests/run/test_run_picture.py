@@ -27,7 +27,7 @@ def test_a_run_with_a_picture(tmp_path, monkeypatch, capsys):
 
 def test_without_a_prompt(tmp_path):
     words = [w for w in rebuild(tmp_path) if not w.startswith("prompt=")]
-    with pytest.raises(UserError, match="this prior cannot name the picture; say prompt"):
+    with pytest.raises(UserError, match="this prior cannot caption the image; use prompt"):
         build(composed([*words, f"image={saved(rgba(), tmp_path, 'a.png')}"]))
 
 

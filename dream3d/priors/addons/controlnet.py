@@ -82,7 +82,7 @@ def normal_picture(render: Render, camera: Camera) -> Float[Tensor, "b 3 h w"]:
     """
     if render.normal is None:
         raise ValueError(
-            "prior.control_kind: got normal, but the run renders no normals; say shading.normals=analytic (or finite)"
+            "prior.control_kind: got normal, but the run renders no normals; use shading.normals=analytic (or finite)"
         )
     own = torch.einsum("bhwi,bij->bhwj", render.normal, camera.c2w[:, :3, :3])
     own = torch.nn.functional.normalize(own, dim=-1) * own.new_tensor([-1.0, 1.0, 1.0])

@@ -83,5 +83,5 @@ class Debias:
         raise UserError(
             f"prompts.debias.path: got '{self.path}', which cannot be loaded ({reason}); expected a folder "
             "or hub id of a masked language model; once with a network: hf download "
-            f"{DEFAULT if local else self.path}; or say prompts.debias=null"
+            f"{DEFAULT if local else self.path}; or use prompts.debias=null"
         )

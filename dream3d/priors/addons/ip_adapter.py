@@ -118,7 +118,7 @@ def check(wanted: Picture, unet: Any) -> None:
     if changed:
         raise UserError(
             "prior.image: got a prior whose attention is changed already (attention slicing, or views that "
-            "see each other); say prior.options.attention_slicing=false, or leave out prior.image"
+            "see each other); use prior.options.attention_slicing=false, or leave out prior.image"
         )
 
 

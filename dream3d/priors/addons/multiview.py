@@ -68,7 +68,7 @@ class MultiView(Clip):
         if len(x) % self.views:
             raise ValueError(
                 f"views: got {len(x)} images at once, expected a multiple of {self.views}, which this prior "
-                f"sees together; say camera=mvdream batch_size={self.views}"
+                f"sees together; use camera=mvdream batch_size={self.views}"
             )
         if camera is None:
             raise ValueError("this prior is told the cameras: got none; build the text with prompts.PromptEmbeddings")

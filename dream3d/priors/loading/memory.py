@@ -36,7 +36,7 @@ GB = 1e9
 CONTEXT = 0.5 * GB  # CUDA's context and libraries
 MEMINFO = Path("/proc/meminfo")
 ADVICE = (
-    "say batch_size=1, prior.text_device=cpu, prior.options.vae_checkpointing=true, a smaller prior.resolution, "
+    "use batch_size=1, prior.text_device=cpu, prior.options.vae_checkpointing=true, a smaller prior.resolution, "
     "a half dtype or a smaller prior; or prior.memory_check=false to try all the same"
 )
 
@@ -234,5 +234,5 @@ def room_for(folder: Path, check: bool) -> None:
     if check and free is not None and size > free:
         raise UserError(
             f"{folder} has {readable(size)} of weights, but {readable(free)} of RAM are free; close "
-            "other programs, choose a smaller prior, or say prior.memory_check=false to try all the same"
+            "other programs, choose a smaller prior, or use prior.memory_check=false to try all the same"
         )

@@ -58,5 +58,5 @@ def able(option: str, module: Any | None, method: str) -> Any:
     """The module's method. Raises UserError naming the option where there is none."""
     if not hasattr(module, method):
         what = "has no VAE" if module is None else f"is a {type(module).__name__}, which does not offer it"
-        raise UserError(f"prior.options.{option}: got true, but this prior {what}; say prior.options.{option}=false")
+        raise UserError(f"prior.options.{option}: got true, but this prior {what}; use prior.options.{option}=false")
     return getattr(module, method)

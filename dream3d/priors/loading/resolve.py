@@ -68,7 +68,7 @@ def resolve(path: str | None, places: Sequence[str], offline: bool) -> Path:
         reasons[number] = f"{place}: {reason}"
     fix = "python -m dream3d.priors lists what is here"
     if offline or constants.HF_HUB_OFFLINE:
-        fix = f"offline, so the hub was not asked: say prior.offline=false or prior.path=<folder>; {fix}"
+        fix = f"offline, so the hub was not asked: use prior.offline=false or prior.path=<folder>; {fix}"
     raise UserError(f"no usable prior; {'; '.join(reasons)}; {fix}")
 
 

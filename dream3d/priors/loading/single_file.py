@@ -93,7 +93,7 @@ def config_folder(file: Path, config: str | None, offline: bool) -> Path:
             reasons[number] = f"{place}: {reason_of(error, place)}"
     raise UserError(
         f"prior.path: {file} has weights alone; its tokenizer and configurations, those of {known}, are not "
-        f"on this machine ({'; '.join(reasons) or 'offline, so the hub was not asked'}); say prior.config="
+        f"on this machine ({'; '.join(reasons) or 'offline, so the hub was not asked'}); use prior.config="
         f"<folder in the diffusers layout, weights not needed>, or once with a network: hf download {known} "
         f"{' '.join(f'--include *{suffix}' for suffix in SMALL)}"
     )
@@ -128,7 +128,7 @@ def load_single_file(
         reason = " ".join(str(error).split())[:200]
         raise UserError(
             f"prior.path: {file} does not fit the configurations in {folder} ({reason}); "
-            "say prior.config=<folder of the file's base model>"
+            "use prior.config=<folder of the file's base model>"
         ) from error
     dtypes = {"unet": dtype, "transformer": dtype, **dict.fromkeys(ENCODERS, text_dtype)}
     parts = {role: getattr(made, role, None) for role in wanted(index)}
