@@ -125,10 +125,8 @@ class Orbit:
     up_jitter: float | int = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("azimuth", "elevation", "fov_y", "fill", "distance"):
-            given = getattr(self, name)
-            if name == "distance" and self.distance is None:
-                continue
+        ranges = {"azimuth": self.azimuth, "elevation": self.elevation, "fov_y": self.fov_y, "fill": self.fill}
+        for name, given in {**ranges, **({} if self.distance is None else {"distance": self.distance})}.items():
             if len(given) != 2:
                 raise ValueError(f"camera.{name}: got {list(given)}, expected [low, high]")
             low, high = given

@@ -46,13 +46,13 @@ class MeshShape(Stateful, Protocol):
 class Renderer(Stateful, Protocol):
     """A field and cameras to a ``Render``; ``render/volume.py`` and ``render/surface.py`` have one."""
 
-    def update(self, field: Any, step: int, generator: Generator) -> None:
+    def update(self, field: Field, step: int, generator: Generator) -> None:
         """Called once a step, before rendering: refresh what is cached of the field (an occupancy grid)."""
         ...
 
     def __call__(
         self,
-        field: Any,
+        field: Field,
         camera: Camera,
         generator: Generator | None = None,
         *,

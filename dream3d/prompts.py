@@ -46,9 +46,10 @@ class ViewDependentPrompts:
     interpolate: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("front", "side", "back", "overhead"):
-            if "{}" not in getattr(self, name):
-                raise ValueError(f"views.{name}: got '{getattr(self, name)}', expected {{}} where the prompt goes")
+        views = {"front": self.front, "side": self.side, "back": self.back, "overhead": self.overhead}
+        for name, words in views.items():
+            if "{}" not in words:
+                raise ValueError(f"views.{name}: got '{words}', expected {{}} where the prompt goes")
         if min(self.front_within, self.back_within) < 0 or self.front_within + self.back_within > 180:
             raise ValueError(
                 f"views: got front_within {self.front_within}, back_within {self.back_within} degrees; "

@@ -82,11 +82,14 @@ class Camera:
 
     def to(self, device: torch.device | str) -> "Camera":
         """On another device; the host does not wait for it to arrive."""
-        moved = {
-            k: getattr(self, k).to(device, non_blocking=True)
-            for k in ("c2w", "fov_y", "azimuth", "elevation", "distance")
-        }
-        return replace(self, **moved)
+        return replace(
+            self,
+            c2w=self.c2w.to(device, non_blocking=True),
+            fov_y=self.fov_y.to(device, non_blocking=True),
+            azimuth=self.azimuth.to(device, non_blocking=True),
+            elevation=self.elevation.to(device, non_blocking=True),
+            distance=self.distance.to(device, non_blocking=True),
+        )
 
     def resized(self, height: int, width: int) -> "Camera":
         """The same views at another resolution."""

@@ -4,11 +4,11 @@ import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
 from dream3d.cli.overrides import composed
+from dream3d.contracts import TrainableField
 from dream3d.run.build import PriorOf, build_prior
 from dream3d.run.config import check
 from dream3d.run.progress import OnStep
@@ -23,7 +23,7 @@ class Result:
     """The result of a run. ``fields`` and ``meshes`` have one item a particle, ``files`` maps names to paths."""
 
     folder: Path
-    fields: Sequence[Any]
+    fields: Sequence[TrainableField]
     meshes: Sequence[Mesh]
     files: Mapping[str, Path]
     seconds: Mapping[str, float]

@@ -7,7 +7,6 @@ class or function, that is where their nodes have the same ``_target_``. Elsewhe
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from hydra import compose
 from hydra.core.override_parser.types import Override

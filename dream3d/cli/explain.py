@@ -3,7 +3,6 @@
 import difflib
 import shlex
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from hydra.errors import MissingConfigException
 from omegaconf import DictConfig, OmegaConf
@@ -11,7 +10,8 @@ from omegaconf.errors import ConfigTypeError, InterpolationResolutionError, Vali
 
 from dream3d.cli.commands import COMMANDS
 from dream3d.errors import first
-from dream3d.run.ranges import MAY_BE_LIST, MAY_BE_NULL, of
+from dream3d.run.config import Tree
+from dream3d.run.ranges import MAY_BE_LIST, MAY_BE_NULL, key_of
 
 HELP = "python -m dream3d --help"
 KINDS = {bool: "true or false", int: "a number", float: "a number", list: "a list like [1, 2]", str: "text"}
@@ -85,7 +85,7 @@ def unknown(key: str, plain: DictConfig) -> str:
     return f"got the unknown setting '{key}'{near or f'; expected one of: {names}'}; see {HELP}"
 
 
-def dotted(tree: Any, at: str = "") -> Iterator[str]:
+def dotted(tree: object, at: str = "") -> Iterator[str]:
     """The paths of all settings.
 
     >>> list(dotted({"a": {"b": 1}, "c": 2}))
@@ -105,7 +105,7 @@ def misfits(got: Any, default: Any, at: str = "") -> Iterator[str]:
     elif default is None or default == "???":
         return
     elif got is None:
-        if not of(MAY_BE_NULL, at):
+        if key_of(MAY_BE_NULL, at) is None:
             yield f"{at}: got null, expected {expected(default)}"
     elif isinstance(default, dict):
         yield from misfit_settings(got, default, at)
@@ -114,7 +114,7 @@ def misfits(got: Any, default: Any, at: str = "") -> Iterator[str]:
             yield f"{at}: got {got!r}, expected {KINDS[list]}"
         elif default and all(map(number, default)) and not all(map(number, got)):
             yield f"{at}: got {got}, expected numbers in the list"
-    elif not fits(got, default) and not (isinstance(got, list) and of(MAY_BE_LIST, at)):
+    elif not fits(got, default) and not (isinstance(got, list) and key_of(MAY_BE_LIST, at)):
         yield f"{at}: got {got!r}, expected {expected(default)}"
 
 
@@ -129,7 +129,7 @@ def expected(default: Any) -> str:
     return f"{KINDS[type(default)]} like {str(default).lower()}"
 
 
-def misfit_settings(got: Any, default: dict[str, Any], at: str) -> Iterator[str]:
+def misfit_settings(got: Any, default: Tree, at: str) -> Iterator[str]:
     """``misfits`` of a mapping. With another ``_target_`` it is left to the constructor."""
     if not isinstance(got, dict):
         yield f"{at}: got {got!r}, expected {expected(default)}; change them one by one"

@@ -25,7 +25,9 @@ from omegaconf import DictConfig, OmegaConf
 from dream3d.cli.commands import HELP_FLAGS, written
 from dream3d.cli.errors import reported
 from dream3d.cli.explain import misfits, nearest
+from dream3d.contracts import TrainableField
 from dream3d.errors import UserError
+from dream3d.run.config import Tree
 from dream3d.run.ranges import out_of_range
 
 MESH = {
@@ -39,7 +41,7 @@ MESH = {
     "occlusion": "occlusion",
     "lods": "lods",
 }
-SINCE: dict[str, Any] = {"size_mm": 80.0, "normal_map": False, "occlusion": 0, "lods": []}
+SINCE: Tree = {"size_mm": 80.0, "normal_map": False, "occlusion": 0, "lods": []}
 """Settings that runs of earlier versions lack."""
 WORDS = ("run", "out", *MESH)
 
@@ -110,7 +112,7 @@ def fields_of(saved: DictConfig, file: Path) -> list[Any]:
     content = checkpoint.load(file)
     nothing = Mesh(torch.zeros(3, 3), torch.zeros(1, 3, dtype=torch.int64))  # until the state is loaded
     with constructing():
-        fields: list[Any] = build_fields(saved, torch.device("cpu"))
+        fields: list[TrainableField] = build_fields(saved, torch.device("cpu"))
         for name in (name for name in STAGES if name in content):
             make = instantiate(saved[name].field)
             fields = [shaped(make, field, nothing, lambda x: x.new_zeros(len(x))) for field in fields]

@@ -4,7 +4,6 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
@@ -20,6 +19,7 @@ from dream3d.cli.explain import ambiguous, misfits, misplaced, number, unknown, 
 from dream3d.cli.guidances import spelled_out
 from dream3d.errors import UserError
 from dream3d.run import config as configuration
+from dream3d.run.config import Tree
 from dream3d.run.inherited import inherited
 from dream3d.schedule import Schedule
 
@@ -184,7 +184,7 @@ def parsed(word: str, sweeps: bool = False) -> Override:
     return override
 
 
-def replacement(override: Override, plain: DictConfig) -> dict[str, Any] | None:
+def replacement(override: Override, plain: DictConfig) -> Tree | None:
     """What the word puts in the place of a mapping as a whole, where Hydra would mix the two.
 
     That is a number in the place of a schedule (a constant one), a mapping with a ``_target_``, or a list of

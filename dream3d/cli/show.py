@@ -12,12 +12,13 @@ from omegaconf import OmegaConf
 from dream3d.cli.commands import HELP_FLAGS, written
 from dream3d.cli.errors import reported
 from dream3d.errors import UserError
+from dream3d.run.config import Tree
 
 QUIET = ("prompt", "seed", "out", "resume")
 """Settings that are shown elsewhere, or of no interest."""
 
 
-def leaves(tree: Any, at: str = "") -> dict[str, Any]:
+def leaves(tree: object, at: str = "") -> Tree:
     """Dotted path -> value.
 
     >>> leaves({"a": {"b": 1, "c": [2]}, "d": 3})
@@ -29,7 +30,7 @@ def leaves(tree: Any, at: str = "") -> dict[str, Any]:
     return {path: value for part in inside for path, value in part.items()}
 
 
-def changed(saved: Any) -> dict[str, Any]:
+def changed(saved: Any) -> Tree:
     """Settings that differ from the defaults. For a group with another ``_target_`` only that is listed."""
     from dream3d.cli.overrides import composed
 
@@ -40,7 +41,7 @@ def changed(saved: Any) -> dict[str, Any]:
     return {k: v for k, v in differs.items() if k.endswith("._target_") or not k.startswith(tuple(other))}
 
 
-def last_row(file: Path) -> dict[str, Any]:
+def last_row(file: Path) -> Tree:
     """The last complete line of a metrics file, {} if there is none."""
     for line in reversed(file.read_text(encoding="utf-8").splitlines()):
         try:

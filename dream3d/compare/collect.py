@@ -11,6 +11,7 @@ from typing import Any
 from dream3d.compare.values import Missing, from_json
 from dream3d.errors import UserError
 from dream3d.report.files import replacing
+from dream3d.run.config import Tree
 from dream3d.run.saved import saved_settings
 
 Line = dict[str, str | float | int | None]
@@ -49,14 +50,14 @@ def collect(places: Sequence[str], out: Path) -> tuple[Path, int]:
     return file, len(lines)
 
 
-def plain_settings(folder: Path) -> Mapping[str, Any]:
+def plain_settings(folder: Path) -> Tree:
     """The settings of a run without what says where it is."""
     from dream3d.compare.grid import resolved
 
     return resolved(saved_settings(folder, "collect"))
 
 
-def line_of(folder: Path, tree: Mapping[str, Any]) -> Line:
+def line_of(folder: Path, tree: Tree) -> Line:
     """What is known of one run."""
     facts, logged = read(folder / "run.json", {}), last_line(folder / "metrics.jsonl")
     failed = read(folder / "failed.json", None)
@@ -72,7 +73,7 @@ def line_of(folder: Path, tree: Mapping[str, Any]) -> Line:
     return line | {name: v for name, v in measured.items() if not isinstance(v, Missing) and name not in line}
 
 
-def read(file: Path, otherwise: Any) -> Any:
+def read(file: Path, otherwise: Tree | None) -> Any:
     """A JSON file; ``otherwise`` where there is none, or half of one."""
     try:
         return json.loads(file.read_text(encoding="utf-8"))
@@ -80,7 +81,7 @@ def read(file: Path, otherwise: Any) -> Any:
         return otherwise
 
 
-def last_line(file: Path) -> dict[str, Any]:
+def last_line(file: Path) -> Tree:
     """The last whole line of a log."""
     lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
     for line in reversed(lines):
@@ -91,13 +92,13 @@ def last_line(file: Path) -> dict[str, Any]:
     return {}
 
 
-def flat(tree: Mapping[str, Any], before: str = "") -> dict[str, Any]:
+def flat(tree: Mapping[str, object], before: str = "") -> Tree:
     """Dotted keys.
 
     >>> flat({"a": {"b": 1, "c": [2]}, "d": None})
     {'a.b': 1, 'a.c': '[2]', 'd': None}
     """
-    found: dict[str, Any] = {}
+    found: Tree = {}
     for key, value in tree.items():
         if isinstance(value, Mapping):
             found |= flat(value, f"{before}{key}.")
@@ -106,7 +107,7 @@ def flat(tree: Mapping[str, Any], before: str = "") -> dict[str, Any]:
     return found
 
 
-def differing(trees: Sequence[Mapping[str, Any]]) -> list[str]:
+def differing(trees: Sequence[Tree]) -> list[str]:
     """Keys whose values are not the same in all."""
     keys = dict.fromkeys(key for tree in trees for key in tree)
     return [key for key in keys if len({str(tree.get(key)) for tree in trees}) > 1]

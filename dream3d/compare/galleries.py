@@ -67,7 +67,7 @@ def sheets(cells: Sequence[Cell], rows: Sequence[Row], pictures: Mapping[Cell, I
 
 def by_prompt(rows: Sequence[Row]) -> str:
     """The judge's R-precision and rank of each prompt, means over seeds; nothing for a single prompt."""
-    prompts, variants = (list(dict.fromkeys(getattr(row, k) for row in rows)) for k in ("prompt", "variant"))
+    prompts, variants = dict.fromkeys(row.prompt for row in rows), dict.fromkeys(row.variant for row in rows)
     if len(prompts) < 2:
         return ""
     lines = [f"<tr><th></th>{''.join(f'<th>{html.escape(v)}</th>' for v in variants)}</tr>"]

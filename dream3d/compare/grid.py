@@ -8,17 +8,18 @@ with ``time=shared`` every cell gets the range (and the number of noise_samples)
 import hashlib
 import itertools
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 from omegaconf import DictConfig, OmegaConf
 
 from dream3d.cli.overrides import composed
-from dream3d.compare.settings import Request, plain, prompts
+from dream3d.compare.settings import Given, Request, plain, prompts
 from dream3d.errors import UserError
 from dream3d.run import config as configuration
+from dream3d.run.config import Tree
 from dream3d.run.directory import slug
 from dream3d.run.saved import saved_settings
 
@@ -36,7 +37,7 @@ class Cell:
     seed: int
     folder: Path
     measures: Path
-    settings: dict[str, Any] = field(hash=False)
+    settings: Tree = field(hash=False)
 
     @property
     def label(self) -> str:
@@ -70,7 +71,7 @@ def cells(request: Request) -> list[Cell]:
 NOTHING = "compared"
 
 
-def share_time(config: DictConfig, base: DictConfig, chosen: Mapping[str, Any]) -> None:
+def share_time(config: DictConfig, base: DictConfig, chosen: Tree) -> None:
     """Timesteps and noises per view as in the base configuration, unless they are what is varied."""
     for name in ("time", "noise_samples"):
         if not any(key.startswith(f"distill.{name}") for key in chosen):
@@ -88,13 +89,13 @@ def cell(variant: str, config: DictConfig, prompt: str, seed: int, root: Path) -
     return Cell(variant, prompt, seed, folder, folder, {**settings, "out": str(folder)})
 
 
-def resolved(config: DictConfig) -> dict[str, Any]:
+def resolved(config: DictConfig) -> Tree:
     """Plain settings without those of PLACE."""
-    tree = cast(dict[str, Any], OmegaConf.to_container(config, resolve=True))
+    tree = cast(Tree, OmegaConf.to_container(config, resolve=True))
     return {key: value for key, value in tree.items() if key not in PLACE}
 
 
-def digest(settings: Mapping[str, Any]) -> str:
+def digest(settings: Tree) -> str:
     """Eight hex digits that tell settings apart.
 
     >>> digest({"a": 1, "b": 2}) == digest({"b": 2, "a": 1})
@@ -103,16 +104,16 @@ def digest(settings: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode()).hexdigest()[:8]
 
 
-def axes(request: Request) -> dict[str, list[Any]]:
+def axes(request: Request) -> dict[str, list[Given]]:
     """Key -> values of all axes: ``group=[a, b]`` words, then ``axis=`` with its ``values=``."""
     keys, given = request.settings.axis, request.settings.values
     keys = [] if keys is None else [keys] if isinstance(keys, str) else list(keys)
-    rows: list[Any] = [None] * len(keys)
+    rows: list[Given] = [None] * len(keys)
     if given is not None:
         rows = [given] if len(keys) == 1 else list(given) if isinstance(given, list) else []
     if len(rows) != len(keys):
         raise UserError(f"values: got {given} for axis={keys}, expected one list of values for each axis")
-    found: dict[str, list[Any]] = dict(request.axes)
+    found: dict[str, list[Given]] = dict(request.axes)
     for key, row in zip(keys, rows, strict=True):
         found[key] = members(key) if row is None else [plain(v) for v in row] if isinstance(row, list) else [row]
     for key, values in found.items():
@@ -129,7 +130,7 @@ def members(group: str) -> list[str]:
     return sorted(file.stem for file in folder.glob("*.yaml"))
 
 
-def axis_words(key: str, values: Sequence[Any]) -> list[str]:
+def axis_words(key: str, values: Sequence[Given]) -> list[str]:
     """One command-line word a value.
 
     >>> axis_words("distill.loss.scale", [1, 2.5])

@@ -132,7 +132,7 @@ def distances(renders: Sequence[Image], pictures: Image | None, judge: Judge | s
     names = ("judge_fid", "judge_kid", "clip_fid")
     if pictures is None:
         return missing(names, "no pictures were given to compare with (pictures=folder)")
-    sides = Image(*(torch.cat([getattr(r, part)[SIDES] for r in renders]) for part in ("colour", "alpha")))
+    sides = Image(torch.cat([r.colour[SIDES] for r in renders]), torch.cat([r.alpha[SIDES] for r in renders]))
     found = missing(names, "no CLIP was given (clip=folder); none is downloaded")
     if isinstance(judge, str):
         found |= missing(names[:2], judge)

@@ -7,13 +7,13 @@ means by kind of prompt, is computed from its cells. No torch here.
 import itertools
 import statistics
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from scipy.stats import binomtest
 
 from dream3d.compare.figures import number
+from dream3d.run.config import Tree
 
-Report = Mapping[str, Any]
+Report = Tree
 SHORT = ("judge_precision", "judge_rank", "colour_match", "janus", "snr_0.5", "saturation", "fog",
          "seconds_per_step", "seconds")  # fmt: skip
 JUDGED = ("judge_precision", "judge_rank", "colour_match", "janus")
@@ -59,7 +59,7 @@ def heading(column: Mapping[str, str]) -> str:
     return f"{column['title']}{unit}{ARROWS[column['better']]}"
 
 
-def entry(found: Mapping[str, Any]) -> str:
+def entry(found: Tree) -> str:
     """Mean and spread, as the page shows them."""
     if found["mean"] is None:
         return "-"

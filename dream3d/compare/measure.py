@@ -3,7 +3,6 @@
 import json
 import statistics
 from pathlib import Path
-from typing import Any
 
 import torch
 from omegaconf import OmegaConf
@@ -24,6 +23,7 @@ from dream3d.metrics.janus import pixel_features
 from dream3d.metrics.saturation import opacity, saturation
 from dream3d.run import checkpoint, stages
 from dream3d.run.build import PriorOf, build, restore
+from dream3d.run.config import Tree
 from dream3d.run.construction_errors import constructing
 from dream3d.run.directory import slug
 from dream3d.seeding import generator
@@ -70,7 +70,7 @@ def curve(cell: Cell) -> Values:
     return {"grad_norm": statistics.median(norms) if norms else Missing("no metrics.jsonl")}
 
 
-def log(cell: Cell) -> list[dict[str, Any]]:
+def log(cell: Cell) -> list[Tree]:
     """The lines of metrics.jsonl."""
     return [json.loads(line) for line in read(cell.folder / "metrics.jsonl").splitlines()]
 

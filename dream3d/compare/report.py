@@ -7,7 +7,6 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from dream3d.compare import clip as clips
 from dream3d.compare import judging
@@ -25,6 +24,7 @@ from dream3d.compare.work import done, failure, write_json
 from dream3d.metrics import judge as judges
 from dream3d.metrics.judge import Judge
 from dream3d.report.files import replacing
+from dream3d.run.config import Tree
 from dream3d.types import Image
 
 
@@ -126,7 +126,7 @@ def the_judge() -> Judge | str:
 
 def content(
     rows: Sequence[Row], entries: dict[str, dict[str, Entry]], shown: Sequence[Column], words: Sequence[str]
-) -> dict[str, Any]:
+) -> Tree:
     """What report.json holds."""
     return {
         "command": ["python", "-m", "dream3d.compare", *words],
@@ -136,7 +136,7 @@ def content(
     }
 
 
-def made(cells: Sequence[Cell], settings: Settings) -> dict[str, Any]:
+def made(cells: Sequence[Cell], settings: Settings) -> Tree:
     """What else report.json holds: the kinds of prompts of a benchmark, how long the runs were, and the
     machines that made them."""
     lengths = {key: sorted({cell.settings[key] for cell in cells}) for key in ("steps", "batch_size", "size")}
@@ -144,7 +144,7 @@ def made(cells: Sequence[Cell], settings: Settings) -> dict[str, Any]:
     return {"groups": groups(settings), "runs": lengths, "machines": list(map(json.loads, sorted(machines)))}
 
 
-def machine(cell: Cell) -> dict[str, Any]:
+def machine(cell: Cell) -> Tree:
     """What a run's run.json says of the machine and versions."""
     facts = json.loads((cell.folder / "run.json").read_text(encoding="utf-8"))
     kept = ("cpu", "cores", "gpu", "platform", "python", "commit")

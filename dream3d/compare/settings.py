@@ -11,25 +11,27 @@ from typing import Any, cast
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import QuotedString
 from hydra.errors import HydraException
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from dream3d.errors import UserError
 from dream3d.run import config as configuration
 
 LAUNCHER = "hydra"
+Given = Any
+"""One value or a list of them, as on the command line: what each setting takes is checked where it is read."""
 
 
 @dataclass
 class Settings:
     """Keys of a comparison."""
 
-    prompt: Any = ""
+    prompt: Given = ""
     prompt_file: str | None = None
-    benchmark: Any = None
+    benchmark: Given = None
     seeds: list[int] = field(default_factory=list)
-    axis: Any = None
-    values: Any = None
+    axis: Given = None
+    values: Given = None
     runs: list[str] | None = None
     out: str = "report"
     time: str = "shared"
@@ -38,13 +40,13 @@ class Settings:
     shard: str | None = None
     steal: bool = False
     estimate_only: bool = False
-    collect: Any = None
+    collect: Given = None
     clip: str | None = None
     reference: str | None = None
     pictures: str | None = None
     image_reward: str | None = None
     hps: str | None = None
-    export: Any = None
+    export: Given = None
     export_views: int = 120
     export_size: int = 512
     noise_at: list[float] = field(default_factory=list)
@@ -90,7 +92,7 @@ def read(words: Sequence[str]) -> Request:
     return Request(settings, (*settings.run, *budget, *rest), tuple(launcher), axes)
 
 
-def value_of(word: str) -> Any:
+def value_of(word: str) -> Given:
     """The value of ``key=value`` by Hydra's grammar; text that the grammar refuses stays text."""
     try:
         value = OverridesParser.create().parse_override(word).value()
@@ -102,7 +104,7 @@ def value_of(word: str) -> Any:
     return plain(value) if known else word.partition("=")[2]
 
 
-def plain(value: Any) -> Any:
+def plain(value: object) -> Given:
     """Without Hydra's own string class."""
     if isinstance(value, list):
         return [plain(item) for item in value]
@@ -116,7 +118,7 @@ def check(settings: Settings) -> None:
     if not settings.seeds or len(set(settings.seeds)) < len(settings.seeds) or min(settings.seeds) < 0:
         raise UserError(f"seeds: got {settings.seeds}, expected different whole numbers >= 0, as seeds=[0,1,2]")
     for name, least in (("workers", 1), ("noise_samples", 2), ("picture", 16)):
-        given = getattr(settings, name)
+        given = vars(settings)[name]
         if given is not None and given < least:
             raise UserError(f"{name}: got {given}, expected a whole number >= {least}")
     if any(not 0 <= u < 1 for u in settings.noise_at):
@@ -152,7 +154,7 @@ def names(settings: Settings) -> list[str]:
     return [] if given is None else [str(n) for n in given] if isinstance(given, list) else [str(given)]
 
 
-def benchmark(name: str) -> Any:
+def benchmark(name: str) -> DictConfig | ListConfig:
     """``conf/benchmark/<name>.yaml``. Raises UserError where there is none."""
     folder = configuration.folder() / "benchmark"
     known = sorted(file.stem for file in folder.glob("*.yaml"))

@@ -3,7 +3,8 @@
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+
+from dream3d.run.config import Tree
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ def finite(values: Values) -> Values:
     return {**values, **odd}
 
 
-def to_json(values: Values) -> dict[str, Any]:
+def to_json(values: Values) -> Tree:
     """Numbers stay; what is missing is ``{"missing": reason}``.
 
     >>> to_json({"fog": 0.5, "iou": Missing("no mesh")})
@@ -36,7 +37,7 @@ def to_json(values: Values) -> dict[str, Any]:
     return {name: {"missing": v.reason} if isinstance(v, Missing) else v for name, v in values.items()}
 
 
-def from_json(values: Mapping[str, Any]) -> Values:
+def from_json(values: Tree) -> Values:
     """What ``to_json`` wrote. A text, as measurements of version 0.1 had it, is a reason too."""
     found: Values = {}
     for name, value in values.items():

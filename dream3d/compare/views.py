@@ -1,15 +1,15 @@
 """The exported mesh once round, as the report shows it and as the metrics see it."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 import trimesh
 from PIL import Image as Pillow
-from trimesh.visual import TextureVisuals
+from trimesh.visual import ColorVisuals, TextureVisuals
 
 from dream3d.cameras import turntable
+from dream3d.mesh.importing.others import picture_of
 from dream3d.render.reference import Reference
 from dream3d.report.files import replacing
 from dream3d.report.pictures import to_bytes
@@ -32,12 +32,11 @@ def exported(file: Path) -> Mesh:
     assert isinstance(loaded, trimesh.Trimesh)
     vertices = torch.tensor(np.asarray(loaded.vertices), dtype=torch.float32)
     faces = torch.tensor(np.asarray(loaded.faces), dtype=torch.int64)
-    visual: Any = loaded.visual
-    material = visual.material if isinstance(visual, TextureVisuals) else None
-    picture = getattr(material, "baseColorTexture", None) or getattr(material, "image", None)
-    if picture is None or visual.uv is None:
+    picture, visual = picture_of(loaded), loaded.visual
+    if picture is None or not isinstance(visual, TextureVisuals) or visual.uv is None:
         # Of this very reading: another one may merge vertices and put them into another order.
         colours = visual.to_color() if isinstance(visual, TextureVisuals) else visual
+        assert isinstance(colours, ColorVisuals)
         rgb = np.asarray(colours.vertex_colors)[:, :3] / 255.0
         return Mesh(vertices, faces, torch.tensor(rgb, dtype=torch.float32))
     texture = torch.tensor(np.asarray(picture.convert("RGB")) / 255.0, dtype=torch.float32)

@@ -16,13 +16,14 @@ class FrozenMesh(nn.Module):
     def __init__(self, mesh: Mesh) -> None:
         super().__init__()
         for name in SHAPE:
-            self.register_buffer(name, getattr(mesh, name))
+            self.register_buffer(name, vars(mesh)[name])
 
     def extract(self) -> tuple[Mesh, None]:
         """The mesh itself."""
-        return Mesh(**{name: getattr(self, name) for name in SHAPE}), None
+        buffers: Any = dict(self.named_buffers())  # those that are None are left out, as ``Mesh`` has them
+        return Mesh(**buffers), None
 
-    def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *rest: Any) -> None:
+    def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *rest: object) -> None:
         """The saved mesh takes the place of the present one, whatever their sizes."""
         for name in SHAPE:
             saved = state_dict.get(prefix + name)

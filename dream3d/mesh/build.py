@@ -66,7 +66,7 @@ class Build:
         if not 0 < self.size_mm < float("inf"):
             raise ValueError(f"mesh.size_mm: got {self.size_mm}, expected millimetres above 0")
         for name, least in LEAST.items():
-            value = getattr(self, name)
+            value = vars(self)[name]
             if not isinstance(value, int) or value < least:
                 raise ValueError(f"mesh.{name}: got {value}, expected a whole number, at least {least}")
         budgets = (self.faces, *self.lods)

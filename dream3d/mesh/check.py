@@ -1,13 +1,13 @@
 """Is a written file the mesh it should be? Read back and compared, triangle by triangle."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import trimesh
 from trimesh.visual import TextureVisuals
 
 from dream3d.mesh.clean import to_trimesh
+from dream3d.mesh.importing.others import picture_of
 from dream3d.mesh.printing import from_3mf
 from dream3d.types import Mesh
 
@@ -26,9 +26,7 @@ def check(path: Path, mesh: Mesh) -> None:
     Raises:
         BadFile: what differs, as got and expected.
     """
-    loaded: Any = (
-        to_trimesh(from_3mf(path.read_bytes())) if path.suffix == ".3mf" else trimesh.load(path, process=False)
-    )
+    loaded = to_trimesh(from_3mf(path.read_bytes())) if path.suffix == ".3mf" else trimesh.load(path, process=False)
     if isinstance(loaded, trimesh.Scene):
         loaded = loaded.to_mesh()
     if not isinstance(loaded, trimesh.Trimesh):
@@ -52,10 +50,8 @@ def check(path: Path, mesh: Mesh) -> None:
 
 def _check_texture(path: Path, loaded: trimesh.Trimesh, mesh: Mesh) -> None:
     assert mesh.texture is not None and mesh.uv is not None
-    visual: Any = loaded.visual
-    material = visual.material if isinstance(visual, TextureVisuals) else None
-    image = getattr(material, "baseColorTexture", None) or getattr(material, "image", None)
-    if image is None or visual.uv is None:
+    image, visual = picture_of(loaded), loaded.visual
+    if image is None or not isinstance(visual, TextureVisuals) or visual.uv is None:
         raise BadFile(f"{path.name}: got no texture, expected one of {_size(mesh)} texels")
     pixels = np.asarray(image.convert("RGB"))
     if pixels.shape != tuple(mesh.texture.shape):

@@ -1,13 +1,13 @@
 """A mesh's colours into a field: where the restyling of a given mesh starts."""
 
-from typing import Any
-
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Generator, Tensor
 
+from dream3d.contracts import TrainableField
 from dream3d.errors import UserError
+from dream3d.mesh.fitting import fit
 from dream3d.render.reference import texture_at
 from dream3d.types import Mesh
 
@@ -38,7 +38,7 @@ def coloured_points(
 
 
 def paint(
-    field: Any, mesh: Mesh, generator: Generator, *, steps: int = 250, batch: int = 8192, lr: float = 0.02
+    field: TrainableField, mesh: Mesh, generator: Generator, *, steps: int = 250, batch: int = 8192, lr: float = 0.02
 ) -> float:
     """Fit the field's colours to the mesh's, near its surface, by Adam on the squared error. Returns the last
     steps' root mean squared error.
@@ -46,13 +46,8 @@ def paint(
     Raises:
         UserError: a field whose colours are not RGB.
     """
-    groups = [{**g, "lr": 0.0} for g in field.parameter_groups()]
-    optimizer = torch.optim.Adam(groups, betas=(0.9, 0.99), eps=1e-15)
-    device = groups[0]["params"][0].device
-    errors: list[Tensor] = []
-    for step in range(steps):
-        for group in optimizer.param_groups:
-            group["lr"] = lr * group["lr_scale"] * (1 - 0.9 * step / steps)
+
+    def errors_of(device: torch.device) -> tuple[Tensor, Tensor]:
         x, wanted, normal = coloured_points(mesh, batch, generator)
         depth = DEPTH * (2 * torch.rand(batch, 1, generator=generator) - 1)
         got = field.surface((x + depth * normal).to(device)).colour
@@ -61,9 +56,7 @@ def paint(
                 f"field: got {got.shape[1]} colour channels (latents), expected 3 (RGB) to start "
                 "from a mesh; use field.decoder.colour_channels=3"
             )
-        loss = F.mse_loss(got, wanted.to(device))
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        optimizer.step()
-        errors.append(loss.detach())
-    return float(torch.stack(errors[-10:]).mean().sqrt())
+        error = F.mse_loss(got, wanted.to(device))
+        return error, error
+
+    return fit(field, errors_of, steps=steps, lr=lr)

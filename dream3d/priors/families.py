@@ -18,6 +18,7 @@ from dream3d.priors import text
 from dream3d.priors.loading.components import TOKENIZERS, Components
 from dream3d.priors.mini.family import MiniFamily
 from dream3d.priors.mini.network import MiniUNet
+from dream3d.priors.parts import Component
 
 T5_LENGTH = {"if": 77, "sd3": 256, "flux": 512}
 
@@ -27,7 +28,7 @@ class Family(Protocol):
     """Text and call of one family of networks; a dataclass, whose ``parts`` are encoders and tokenizers."""
 
     @property
-    def parts(self) -> Mapping[str, Any]:
+    def parts(self) -> Mapping[str, Component]:
         """Encoders and tokenizers by their name in the diffusers folder."""
         ...
 
@@ -42,7 +43,7 @@ class Family(Protocol):
 
     def call(
         self,
-        network: Any,
+        network: Component,
         x: Float[Tensor, "b c h w"],
         t: Float[Tensor, " b"],
         embedding: Float[Tensor, "b l c"],
@@ -71,7 +72,7 @@ def told_guidance(guidance: float, width: int | None, x: Float[Tensor, "b c h w"
 class Clip:
     """Stable Diffusion 1 and 2: a UNet, one CLIP text model; few-step models are told their guidance."""
 
-    parts: Mapping[str, Any]
+    parts: Mapping[str, Component]
     guidance: float = 1.0
     guidance_width: int | None = None
 
@@ -83,7 +84,7 @@ class Clip:
         return text.clip_last(self.parts["text_encoder"], self.parts["tokenizer"], prompts)
 
     def call(
-        self, network: Any, x: Tensor, t: Tensor, embedding: Tensor, camera: Tensor | None
+        self, network: Component, x: Tensor, t: Tensor, embedding: Tensor, camera: Tensor | None
     ) -> Float[Tensor, "b c h w"]:
         return network(x, t, embedding, **told_guidance(self.guidance, self.guidance_width, x)).sample
 
@@ -92,7 +93,7 @@ class Clip:
 class DeepFloyd:
     """DeepFloyd IF, first stage: a pixel UNet and T5; the learned variance channels are dropped."""
 
-    parts: Mapping[str, Any]
+    parts: Mapping[str, Component]
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -104,7 +105,7 @@ class DeepFloyd:
         return text.t5(encoder, tokenizer, cleaned, T5_LENGTH["if"], masked=True)
 
     def call(
-        self, network: Any, x: Tensor, t: Tensor, embedding: Tensor, camera: Tensor | None
+        self, network: Component, x: Tensor, t: Tensor, embedding: Tensor, camera: Tensor | None
     ) -> Float[Tensor, "b c h w"]:
         return network(x, t, embedding).sample[:, : x.shape[1]]
 
@@ -113,7 +114,7 @@ class DeepFloyd:
 class Sdxl:
     """SDXL: two CLIP text models, a pooled embedding, and sizes as time ids (arXiv 2307.01952, Sec. 2.2)."""
 
-    parts: Mapping[str, Any]
+    parts: Mapping[str, Component]
     resolution: int
     zeros_for_empty: bool
     guidance: float = 1.0
@@ -134,7 +135,7 @@ class Sdxl:
         return packed
 
     def call(
-        self, network: Any, x: Tensor, t: Tensor, embedding: Tensor, camera: Tensor | None
+        self, network: Component, x: Tensor, t: Tensor, embedding: Tensor, camera: Tensor | None
     ) -> Float[Tensor, "b c h w"]:
         hidden, pooled = text.unpack(embedding, self.parts["text_encoder_2"].config.projection_dim)
         size = self.resolution
@@ -149,7 +150,7 @@ class Sdxl:
 class Sd3:
     """Stable Diffusion 3: two CLIP text models and an optional T5 (arXiv 2403.03206, Sec. 4)."""
 
-    parts: Mapping[str, Any]
+    parts: Mapping[str, Component]
     width: int
 
     @property
@@ -171,7 +172,7 @@ class Sd3:
         return text.pack(torch.cat((clip, long), dim=1), torch.cat((pooled, pooled_2), dim=-1))
 
     def call(
-        self, network: Any, x: Tensor, t: Tensor, embedding: Tensor, camera: Tensor | None
+        self, network: Component, x: Tensor, t: Tensor, embedding: Tensor, camera: Tensor | None
     ) -> Float[Tensor, "b c h w"]:
         hidden, pooled = text.unpack(embedding, network.config.pooled_projection_dim)
         return network(x, hidden, pooled, t).sample
@@ -181,7 +182,7 @@ class Sd3:
 class Flux:
     """FLUX.1: T5 tokens, CLIP pooled, 2x2 patches; ``guidance`` is what distilled (dev) models are told."""
 
-    parts: Mapping[str, Any]
+    parts: Mapping[str, Component]
     guidance: float
 
     @property
@@ -196,7 +197,7 @@ class Flux:
         return text.pack(hidden, text.clip_pooled(self.parts["text_encoder"], self.parts["tokenizer"], prompts))
 
     def call(
-        self, network: Any, x: Tensor, t: Tensor, embedding: Tensor, camera: Tensor | None
+        self, network: Component, x: Tensor, t: Tensor, embedding: Tensor, camera: Tensor | None
     ) -> Float[Tensor, "b c h w"]:
         hidden, pooled = text.unpack(embedding, network.config.pooled_projection_dim)
         h, w = x.shape[2] // 2, x.shape[3] // 2
@@ -214,7 +215,7 @@ def cut_words(family: Any, prompts: Sequence[str]) -> list[str]:
     role_of_t5, kind = longer.get(type(family), ("", ""))
     found: dict[str, None] = {}  # in order, each once
     for role in TOKENIZERS:
-        tokenizer: Any = family.parts.get(role)
+        tokenizer: Component = family.parts.get(role)
         if tokenizer is None:
             continue
         for prompt in prompts:

@@ -184,10 +184,10 @@ class LoraStudent:
 
     def _switch(self, on: bool) -> None:
         for layer in self.adapters:
-            layer.enable_adapters(on)
+            cast(Any, layer).enable_adapters(on)
 
 
-def inject(unet: nn.Module, rank: int, targets: Sequence[str], generator: Generator) -> list[Any]:
+def inject(unet: nn.Module, rank: int, targets: Sequence[str], generator: Generator) -> list[nn.Module]:
     """Adapters named "student" in place: A uniform from the generator, B zero, both in float32."""
     from peft import LoraConfig, inject_adapter_in_model  # takes a second, and only VSD needs it
     from peft.tuners.tuners_utils import BaseTunerLayer
@@ -198,9 +198,9 @@ def inject(unet: nn.Module, rank: int, targets: Sequence[str], generator: Genera
     config = LoraConfig(r=rank, lora_alpha=rank, target_modules=names)
     with torch.random.fork_rng(devices=[]):  # peft draws from the global stream; what it draws is replaced
         inject_adapter_in_model(config, unet, adapter_name="student")
-    layers = [m for m in unet.modules() if isinstance(m, BaseTunerLayer)]
+    layers: list[nn.Module] = [m for m in unet.modules() if isinstance(m, BaseTunerLayer)]
     for layer in layers:
-        a, b = (cast(nn.Linear, getattr(layer, name)["student"]) for name in ("lora_A", "lora_B"))
+        a, b = cast(Any, layer).lora_A["student"], cast(Any, layer).lora_B["student"]
         weight = torch.empty(rank, a.in_features)
         nn.init.kaiming_uniform_(weight, a=math.sqrt(5), generator=generator)
         a.weight = nn.Parameter(weight.to(a.weight.device))
@@ -221,9 +221,8 @@ def joined(parameters: Sequence[nn.Parameter]) -> nn.Parameter:
 
 def time_embedding(unet: nn.Module) -> nn.Module:
     """The module whose output, one row an image, conditions every block. Raises ValueError if unknown."""
-    for name in TIME_EMBEDDINGS:
-        module = getattr(unet, name, None)
-        if isinstance(module, nn.Module):
+    for name, module in unet.named_children():
+        if name in TIME_EMBEDDINGS:
             return module
     raise ValueError(f"student: got a {type(unet).__name__}, expected a network with one of {TIME_EMBEDDINGS}")
 

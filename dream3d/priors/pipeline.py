@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import torch
 from jaxtyping import Float, Int
-from torch import Generator, Tensor
+from torch import Generator, Tensor, nn
 
 from dream3d import diffusion
 from dream3d.priors import prediction_type
@@ -46,7 +46,7 @@ class Pipeline:
         image: a picture that is part of the prompt (``image.py``).
     """
 
-    unet: Any
+    unet: nn.Module
     family: Family
     space: Space
     alpha_bar: Float[Tensor, " T"]

@@ -27,6 +27,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from dream3d.errors import UserError
+from dream3d.priors.parts import Component
 
 Prediction = Literal["epsilon", "v_prediction", "sample", "flow_prediction"]
 PREDICTIONS: tuple[str, ...] = get_args(Prediction)
@@ -94,7 +95,7 @@ def target(
 
 
 def schedule(
-    scheduler: object, steps: int | None = None
+    scheduler: Component, steps: int | None = None
 ) -> tuple[Float[Tensor, " T"], Float[Tensor, " T"], Prediction]:
     """``(alpha_bar, timesteps, prediction)`` of a diffusers scheduler; ``steps`` is that of ``subsample_timesteps``.
 
@@ -105,15 +106,15 @@ def schedule(
         ValueError: the scheduler has neither ``alphas_cumprod`` nor flow sigmas, or predicts
             something unknown.
     """
-    config = getattr(scheduler, "config", {})
-    alpha_bar = getattr(scheduler, "alphas_cumprod", None)
+    config = scheduler.config
+    alpha_bar = vars(scheduler).get("alphas_cumprod")
     if isinstance(alpha_bar, Tensor):
         prediction = config.get("prediction_type", "epsilon")
         if prediction not in PREDICTIONS:
             raise ValueError(f"scheduler: got prediction_type '{prediction}', expected one of {PREDICTIONS}")
         return *subsample_timesteps(alpha_bar.float(), torch.arange(len(alpha_bar)).float(), steps), prediction
     if type(scheduler).__name__.startswith("FlowMatch"):
-        s = torch.as_tensor(scheduler.sigmas, dtype=torch.float64).flip(0)  # pyright: ignore
+        s = torch.as_tensor(scheduler.sigmas, dtype=torch.float64).flip(0)
         s = s[s > 0]
         total = config.get("num_train_timesteps", 1000)
         return *subsample_timesteps(flow_alpha_bar(s).float(), (s * total).float(), steps), "flow_prediction"

@@ -4,7 +4,7 @@ Premultiplied colour and alpha are resized, never straight colour, so that edges
 """
 
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 import torch
 import torch.nn.functional as F
@@ -13,6 +13,7 @@ from torch import Generator, Tensor
 
 from dream3d.errors import UserError
 from dream3d.priors.loading.components import Components
+from dream3d.priors.parts import Component
 from dream3d.types import Image
 
 FLUX_SAMPLE_SIZE = 128  # latents a side; its configuration does not say
@@ -95,7 +96,7 @@ class Latent:
     arXiv 2211.07600) is composited and resized, and the VAE is left alone.
     """
 
-    vae: Any
+    vae: Component
     size: int
     posterior: Literal["mean", "sample"]
 
@@ -116,7 +117,7 @@ class Latent:
     @property
     def shift(self) -> float:
         """Subtracted from the VAE's latents before scaling; 0 for most VAEs."""
-        return getattr(self.vae.config, "shift_factor", None) or 0.0
+        return self.vae.config.get("shift_factor") or 0.0
 
     def encode(
         self, image: Image, background: Float[Tensor, "#b #h #w c"], generator: Generator | None

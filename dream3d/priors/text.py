@@ -7,7 +7,7 @@ rows behind the tokens hold it, padded with zeros (``pack``). So one tensor a pr
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -16,6 +16,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from dream3d.priors.loading.components import ENCODERS, quiet
+from dream3d.priors.parts import Component, named
 
 
 @dataclass(frozen=True)
@@ -25,13 +26,13 @@ class Freed:
     config: Any
     device: torch.device
 
-    def __call__(self, *_args: Any, **_more: Any) -> Any:
+    def __call__(self, *_args: object, **_more: object) -> Any:
         raise ValueError(
             "embed: the text encoders were freed once the run's prompts were embedded; load the prior again"
         )
 
 
-def freed(parts: Mapping[str, Any]) -> dict[str, Any]:
+def freed(parts: Mapping[str, Component]) -> dict[str, Any]:
     """The parts without the weights of their text encoders."""
     return {k: Freed(p.config, p.device) if k in ENCODERS else p for k, p in parts.items()}
 
@@ -55,13 +56,13 @@ def unpack(packed: Float[Tensor, "b m c"], size: int) -> tuple[Float[Tensor, "b 
     return packed[:, :-rows], packed[:, -rows:].flatten(1)[:, :size]
 
 
-def spelled_out(tokenizer: Any, prompts: Sequence[str]) -> list[str]:
+def spelled_out(tokenizer: Component, prompts: Sequence[str]) -> list[str]:
     """A learned word of several vectors (textual inversion) becomes its several tokens, as in diffusers."""
-    return [*TextualInversionLoaderMixin().maybe_convert_prompt(list(prompts), tokenizer)]
+    return [*TextualInversionLoaderMixin().maybe_convert_prompt(list(prompts), cast(Any, tokenizer))]
 
 
 def tokens(
-    tokenizer: Any, prompts: Sequence[str], length: int, device: torch.device
+    tokenizer: Component, prompts: Sequence[str], length: int, device: torch.device
 ) -> tuple[Int[Tensor, "b l"], Int[Tensor, "b l"]]:
     """Token ids and attention mask, padded and cut to ``length``."""
     batch = tokenizer(
@@ -74,7 +75,7 @@ def tokens(
     return batch.input_ids.to(device), batch.attention_mask.to(device)
 
 
-def cut(tokenizer: Any, prompt: str, length: int) -> str:
+def cut(tokenizer: Component, prompt: str, length: int) -> str:
     """What of a prompt lies beyond the ``length`` tokens that are read; empty where all of it is."""
     (said,) = spelled_out(tokenizer, [prompt])
     with quiet():  # the tokenizer would warn of what is said better here
@@ -86,21 +87,21 @@ def cut(tokenizer: Any, prompt: str, length: int) -> str:
     return tokenizer.decode(ids[same:], skip_special_tokens=True).strip()
 
 
-def clip_last(encoder: Any, tokenizer: Any, prompts: Sequence[str]) -> Float[Tensor, "b l c"]:
+def clip_last(encoder: Component, tokenizer: Component, prompts: Sequence[str]) -> Float[Tensor, "b l c"]:
     """Last hidden states of a CLIP text model (SD 1 and 2, the embedded prior)."""
     ids, mask = tokens(tokenizer, prompts, tokenizer.model_max_length, encoder.device)
-    masked = getattr(encoder.config, "use_attention_mask", False)
+    masked = named(encoder.config, "use_attention_mask")
     return encoder(ids, attention_mask=mask if masked else None)[0]
 
 
-def clip_pooled(encoder: Any, tokenizer: Any, prompts: Sequence[str]) -> Float[Tensor, "b p"]:
+def clip_pooled(encoder: Component, tokenizer: Component, prompts: Sequence[str]) -> Float[Tensor, "b p"]:
     """The pooled output of a CLIP text model without projection (Flux)."""
     ids, _ = tokens(tokenizer, prompts, tokenizer.model_max_length, encoder.device)
     return encoder(ids).pooler_output
 
 
 def clip_penultimate(
-    encoder: Any, tokenizer: Any, prompts: Sequence[str]
+    encoder: Component, tokenizer: Component, prompts: Sequence[str]
 ) -> tuple[Float[Tensor, "b l c"], Float[Tensor, "b p"]]:
     """Second to last hidden states and the first output, pooled where there is a projection (SDXL, SD 3)."""
     ids, _ = tokens(tokenizer, prompts, tokenizer.model_max_length, encoder.device)
@@ -109,7 +110,9 @@ def clip_penultimate(
     return out.hidden_states[-2], pooled
 
 
-def t5(encoder: Any, tokenizer: Any, prompts: Sequence[str], length: int, masked: bool) -> Float[Tensor, "b l c"]:
+def t5(
+    encoder: Component, tokenizer: Component, prompts: Sequence[str], length: int, masked: bool
+) -> Float[Tensor, "b l c"]:
     """Hidden states of a T5 encoder; DeepFloyd IF masks the padding, SD 3 and Flux do not."""
     ids, mask = tokens(tokenizer, prompts, length, encoder.device)
     return encoder(ids, attention_mask=mask if masked else None)[0]

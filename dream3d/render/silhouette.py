@@ -83,7 +83,7 @@ def outline(
     for axis, chosen in ((1, steep), (0, ~steep)):
         found = crossings(pixel, depth, edges, view[chosen], edge[chosen], camera=camera, axis=axis)
         parts.append(visible(found, camera, scene, distance))
-    target, source, weight = (torch.cat([getattr(p, n) for p in parts]) for n in ("target", "source", "weight"))
+    target, source, weight = map(torch.cat, zip(*((p.target, p.source, p.weight) for p in parts), strict=True))
     # Where faces that meet do not share vertices (seams, hard edges) one outline is found twice.
     key, owner, times = torch.unique(target * len(distance) + source, return_inverse=True, return_counts=True)
     mean = torch.zeros_like(times, dtype=weight.dtype).index_add(0, owner, weight) / times

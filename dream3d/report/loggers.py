@@ -1,9 +1,9 @@
 """``log=[tensorboard, wandb]``: the lines of ``metrics.jsonl`` also go to these, where they are installed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 Row = Mapping[str, float | int | None]
 
@@ -21,7 +21,7 @@ class Logger(Protocol):
 class TensorBoard:
     """Event files in ``<run>/tensorboard/<stage>``; a resumed run hides what comes after its checkpoint."""
 
-    def __init__(self, folder: Path, stage: str, begin: int, settings: Mapping[str, Any]) -> None:
+    def __init__(self, folder: Path, stage: str, begin: int, settings: Mapping[str, object]) -> None:
         writer = import_module("torch.utils.tensorboard").SummaryWriter
         self._writer = writer(str(folder / "tensorboard" / stage), purge_step=begin)
         if begin == 0:
@@ -40,7 +40,7 @@ class WeightsAndBiases:
     """A run of the project ``dream3d`` for each stage, grouped by the run's folder. ``WANDB_MODE=offline`` keeps
     it on this machine, ``WANDB_PROJECT`` renames the project."""
 
-    def __init__(self, folder: Path, stage: str, begin: int, settings: Mapping[str, Any]) -> None:
+    def __init__(self, folder: Path, stage: str, begin: int, settings: Mapping[str, object]) -> None:
         import os
 
         wandb = import_module("wandb")
@@ -61,10 +61,14 @@ class WeightsAndBiases:
         self._run.finish()
 
 
-KINDS: dict[str, tuple[str, Any]] = {"tensorboard": ("tensorboard", TensorBoard), "wandb": ("wandb", WeightsAndBiases)}
+Make = Callable[[Path, str, int, Mapping[str, object]], Logger]
+KINDS: dict[str, tuple[str, Make]] = {
+    "tensorboard": ("tensorboard", TensorBoard),
+    "wandb": ("wandb", WeightsAndBiases),
+}
 """Name in ``log=`` -> the package that it needs, the class. jsonl is always written."""
 
 
-def loggers(kinds: Sequence[str], folder: Path, stage: str, begin: int, settings: Mapping[str, Any]) -> list[Logger]:
+def loggers(kinds: Sequence[str], folder: Path, stage: str, begin: int, settings: Mapping[str, object]) -> list[Logger]:
     """Open those of ``kinds``; ``settings`` are noted beside the curves where there is a place for them."""
     return [KINDS[kind][1](folder, stage, begin, settings) for kind in kinds if kind in KINDS]

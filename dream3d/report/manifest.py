@@ -143,6 +143,7 @@ def cpu_name() -> str:
 
 def cores() -> int:
     """Cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
+    try:
         return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    except AttributeError:  # macOS, Windows
+        return os.cpu_count() or 1

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
 
 import torch
 from hydra.utils import instantiate
@@ -25,6 +24,7 @@ from dream3d.fields.hashgrid import HashGrid
 from dream3d.fields.latents import latents_of
 from dream3d.optimize import Kept, Regulariser, Setup, Source
 from dream3d.prompts import PromptEmbeddings
+from dream3d.run.config import Tree
 from dream3d.run.construction_errors import restoring
 from dream3d.run.guidances import (
     PriorOf,
@@ -203,7 +203,7 @@ def accelerators(setup: Setup) -> dict[str, str]:
     }
 
 
-def state_of(setup: Setup) -> dict[str, Any]:
+def state_of(setup: Setup) -> Tree:
     """The state of a setup that goes into a checkpoint."""
     return {
         "fields": [f.state_dict() for f in setup.fields],
@@ -216,7 +216,7 @@ def state_of(setup: Setup) -> dict[str, Any]:
     }
 
 
-def restore(setup: Setup, state: dict[str, Any]) -> None:
+def restore(setup: Setup, state: Tree) -> None:
     """Restore a checkpoint's state. Raises UserError if it belongs to another configuration."""
     with restoring():
         parts = {"fields": setup.fields, "renderers": setup.renderers, "backgrounds": setup.backgrounds}

@@ -5,17 +5,17 @@ import os
 import pickle
 import zipfile
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from dream3d.errors import UserError
 from dream3d.report.files import replacing
+from dream3d.run.config import Tree
 
 VERSION = 1
 
 
-def save(path: Path, content: dict[str, Any]) -> None:
+def save(path: Path, content: Tree) -> None:
     """Write a temporary file, verify it, and only then replace the previous checkpoint.
 
     Raises:
@@ -47,7 +47,7 @@ def whole(path: Path) -> bool:
         return False
 
 
-def load(path: Path) -> dict[str, Any]:
+def load(path: Path) -> Tree:
     """Read a checkpoint with ``weights_only=True``.
 
     Raises:

@@ -8,13 +8,13 @@ import re
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 from hydra.core.config_store import ConfigStore
 from omegaconf import DictConfig, OmegaConf
 
 from dream3d.errors import UserError
-from dream3d.run.ranges import out_of_range
+from dream3d.run.ranges import Tree, out_of_range
 
 
 @dataclass
@@ -44,24 +44,24 @@ class Config:
     log: list[str] = dataclasses.field(default_factory=lambda: ["jsonl"])
     verbose: bool = False
     requeue_code: int | None = None
-    prior: dict[str, Any] = dataclasses.field(default_factory=dict)
-    prompts: dict[str, Any] = dataclasses.field(default_factory=dict)
-    field: dict[str, Any] = dataclasses.field(default_factory=dict)
-    render: dict[str, Any] = dataclasses.field(default_factory=dict)
-    shading: dict[str, Any] = dataclasses.field(default_factory=dict)
-    background: dict[str, Any] = dataclasses.field(default_factory=dict)
-    camera: dict[str, Any] = dataclasses.field(default_factory=dict)
-    image: dict[str, Any] = dataclasses.field(default_factory=dict)
-    guidance: dict[str, Any] = dataclasses.field(default_factory=dict)
-    distill: dict[str, Any] = dataclasses.field(default_factory=dict)
-    noise: dict[str, Any] = dataclasses.field(default_factory=dict)
-    regularize: dict[str, Any] = dataclasses.field(default_factory=dict)
-    optimizer: dict[str, Any] = dataclasses.field(default_factory=dict)
-    mesh: dict[str, Any] = dataclasses.field(default_factory=dict)
-    refine: dict[str, Any] = dataclasses.field(default_factory=dict)
-    texture: dict[str, Any] = dataclasses.field(default_factory=dict)
-    edit: dict[str, Any] = dataclasses.field(default_factory=dict)
-    keep: dict[str, Any] = dataclasses.field(default_factory=dict)
+    prior: Tree = dataclasses.field(default_factory=dict)
+    prompts: Tree = dataclasses.field(default_factory=dict)
+    field: Tree = dataclasses.field(default_factory=dict)
+    render: Tree = dataclasses.field(default_factory=dict)
+    shading: Tree = dataclasses.field(default_factory=dict)
+    background: Tree = dataclasses.field(default_factory=dict)
+    camera: Tree = dataclasses.field(default_factory=dict)
+    image: Tree = dataclasses.field(default_factory=dict)
+    guidance: Tree = dataclasses.field(default_factory=dict)
+    distill: Tree = dataclasses.field(default_factory=dict)
+    noise: Tree = dataclasses.field(default_factory=dict)
+    regularize: Tree = dataclasses.field(default_factory=dict)
+    optimizer: Tree = dataclasses.field(default_factory=dict)
+    mesh: Tree = dataclasses.field(default_factory=dict)
+    refine: Tree = dataclasses.field(default_factory=dict)
+    texture: Tree = dataclasses.field(default_factory=dict)
+    edit: Tree = dataclasses.field(default_factory=dict)
+    keep: Tree = dataclasses.field(default_factory=dict)
 
 
 ConfigStore.instance().store(name="schema", node=Config)
@@ -76,15 +76,15 @@ def folder() -> Path:
 
 def check(config: DictConfig) -> None:
     """Raise UserError for values that compose but are invalid."""
-    check_tree(cast(dict[str, Any], OmegaConf.to_container(config, resolve=True)))
+    check_tree(cast(Tree, OmegaConf.to_container(config, resolve=True)))
 
 
-def check_tree(tree: dict[str, Any]) -> None:
+def check_tree(tree: Tree) -> None:
     """``check`` for a plain dictionary (``run/ranges.py`` has the allowed ranges)."""
     if not str(tree["prompt"]).strip() and tree["image"].get("file") is None:
         raise UserError('prompt: got an empty text, expected a description; use prompt="a corgi"')
     for group in dataclasses.fields(Config):
-        if group.type == dict[str, Any] and not isinstance(tree[group.name], dict):
+        if group.type == Tree and not isinstance(tree[group.name], dict):
             raise UserError(f"{group.name}: got {tree[group.name]}, expected settings; leave {group.name}= out")
     for wrong in out_of_range(tree):
         raise UserError(wrong)
@@ -102,7 +102,7 @@ def check_tree(tree: dict[str, Any]) -> None:
         check_mesh(Path(str(tree["mesh_file"])).expanduser(), bool(tree["refine"].get("steps")))
 
 
-def check_edit(tree: dict[str, Any]) -> None:
+def check_edit(tree: Tree) -> None:
     """Raise UserError for keep= without an edit, an edit without a source prompt, or one beside init= or mesh=."""
     path = tree["edit"].get("path")
     if path is None:

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
+from dream3d.contracts import TrainableField
 from dream3d.errors import UserError
 from dream3d.report.console import say
 from dream3d.run.config import check
@@ -37,7 +37,7 @@ class Run:
     step: int = 0
     place: str = "while loading"
     on_step: OnStep | None = None
-    fields: list[Any] = field(default_factory=list)
+    fields: list[TrainableField] = field(default_factory=list)
     meshes: list[Mesh] = field(default_factory=list)
 
     def say(self, message: str) -> None:

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import torch
 import torch.nn.functional as F
@@ -10,10 +10,12 @@ from jaxtyping import Float
 from omegaconf import DictConfig
 from torch import Generator, Tensor
 
+from dream3d.contracts import TrainableField
 from dream3d.errors import UserError
 from dream3d.geometry.normals import vertex_normals
 from dream3d.geometry.signed_distance import signed_distance
 from dream3d.mesh.delight import Lit, shade
+from dream3d.mesh.fitting import fit
 from dream3d.mesh.paint import coloured_points
 from dream3d.optimize import Setup
 from dream3d.run.initial_mesh import read_mesh
@@ -62,33 +64,27 @@ def begin_from(setup: Setup, settings: DictConfig) -> list[str]:
     mesh = initial_shape(settings.init, settings.prompt, setup.prior)
     if mesh is None:
         return []
-    error = max(fit(field, mesh, generator(setup.seed, i, "init")) for i, field in enumerate(setup.fields))
+    error = max(carry(field, mesh, generator(setup.seed, i, "init")) for i, field in enumerate(setup.fields))
     return [f"started from {settings.init}: opacity fitted with an error of {error:.3f}"]
 
 
-def fit(
-    field: Any, mesh: Mesh, generator: Generator, *, steps: int = 150, batch: int = 8192, lr: float = 0.02
+def carry(
+    field: TrainableField, mesh: Mesh, generator: Generator, *, steps: int = 150, batch: int = 8192, lr: float = 0.02
 ) -> float:
     """Fit density and colour with Adam. The target opacity of a short ray segment is ``sigmoid(-distance / EDGE)``;
     colours are those of the nearest surface point. Returns the root mean square error of opacity in the last steps."""
     x, distance, colour = samples(mesh, generator)
     wanted = torch.sigmoid(-distance / EDGE)
-    optimizer = torch.optim.Adam([{**g, "lr": 0.0} for g in field.parameter_groups()], betas=(0.9, 0.99), eps=1e-15)
-    device = optimizer.param_groups[0]["params"][0].device
-    errors: list[Tensor] = []
-    for step in range(steps):
-        for group in optimizer.param_groups:
-            group["lr"] = lr * group["lr_scale"] * (1 - 0.9 * step / steps)
+
+    def errors_of(device: torch.device) -> tuple[Tensor, Tensor]:
         pick = torch.randint(len(x), (batch,), generator=generator)
         surface = field.surface(x[pick].to(device))
         opacity = F.mse_loss(-torch.expm1(-surface.density * LENGTH), wanted[pick].to(device))
         near = (distance[pick].abs() < SPREAD).to(device)[:, None]
         painted = (near * (surface.colour - colour[pick].to(device)).square()).mean()
-        optimizer.zero_grad(set_to_none=True)
-        (opacity + painted).backward()
-        optimizer.step()
-        errors.append(opacity.detach())
-    return float(torch.stack(errors[-10:]).mean().sqrt())
+        return opacity + painted, opacity
+
+    return fit(field, errors_of, steps=steps, lr=lr)
 
 
 def samples(mesh: Mesh, generator: Generator) -> tuple[Float[Tensor, "n 3"], Float[Tensor, " n"], Float[Tensor, "n 3"]]:

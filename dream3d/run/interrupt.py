@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 from dream3d.errors import Stopped
 
-ASKS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))  # no SIGHUP on Windows
+ASKS = tuple(s for s in signal.Signals if s.name in ("SIGTERM", "SIGHUP"))  # no SIGHUP on Windows
 
 
 def stop(number: int, _frame: object) -> None:

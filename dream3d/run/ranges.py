@@ -9,10 +9,16 @@ No torch here: an invalid command must fail immediately.
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
+from dream3d.run.config import Tree
+
+Tree = Tree
+"""Settings, or JSON, as plain containers; what the leaves may be is said here, or by whoever reads them."""
+
+Entry = TypeVar("Entry")
 SCHEDULE = "dream3d.schedule."
 LARGE = 1e12
 
@@ -161,13 +167,11 @@ def of(table: Any, path: str) -> Any:
     >>> str(of(RANGES, "refine.camera.elevation"))
     'a number from -90 to 90'
     """
-    parts = path.split(".")
-    ends = (".".join(parts[i:]) for i in range(len(parts)))
-    found = next((end for end in ends if end in table), None)
-    return None if found is None else table[found] if isinstance(table, Mapping) else found
+    key = key_of(table, path)
+    return None if key is None else table[key]
 
 
-def out_of_range(got: Any, path: str = "") -> Iterator[str]:
+def out_of_range(got: object, path: str = "") -> Iterator[str]:
     """One line for each value of a configuration that is outside its range: got, expected.
 
     >>> list(out_of_range({"camera": {"sphere": 5}}))
@@ -197,11 +201,11 @@ def out_of_numbers(got: float | int, path: str, allowed: Range) -> Iterator[str]
         yield f"{path}: got {got}, expected {allowed}"
 
 
-def out_of_list(got: list[Any], path: str) -> Iterator[str]:
+def out_of_list(got: Sequence[object], path: str) -> Iterator[str]:
     """Each item of a list; pairs have two."""
-    if not got and not of(MAY_BE_EMPTY, path):
+    if not got and key_of(MAY_BE_EMPTY, path) is None:
         yield f"{path}: got an empty list, expected at least one item"
-    if of(PAIRS, path) and len(got) != 2:
+    if key_of(PAIRS, path) and len(got) != 2:
         yield f"{path}: got {got}, expected [low, high]"
     allowed = None if of(CHOICES, path) else of(RANGES, path)
     for item in got:
@@ -210,7 +214,7 @@ def out_of_list(got: list[Any], path: str) -> Iterator[str]:
         yield from out_of_range(item, path)
 
 
-def out_of_schedule(got: Mapping[str, Any], path: str) -> Iterator[str]:
+def out_of_schedule(got: Tree, path: str) -> Iterator[str]:
     """A schedule's values have the range of the setting (a varying one may reach an open end), its steps that of
     steps."""
     allowed = of(RANGES, path) or ANYTHING

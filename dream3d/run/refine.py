@@ -31,10 +31,10 @@ STREAM = 1_000_003
 def refined(
     setup: Setup,
     settings: DictConfig,
-    start: Callable[[Any], Mesh],
+    start: Callable[[TrainableField], Mesh],
     *,
     name: str = "refine",
-    fields: Sequence[Any] | None = None,
+    fields: Sequence[TrainableField] | None = None,
     prior_of: PriorOf = build_prior,
 ) -> Setup:
     """The coarse setup modified for the stage ``name``: the mesh (``start``) of every field of the previous stage

@@ -5,13 +5,13 @@ import signal
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
+from dream3d.contracts import TrainableField
 from dream3d.errors import Stopped, UserError
 from dream3d.fields.latents import in_rgb
 from dream3d.gradients import NonFinite
@@ -25,6 +25,7 @@ from dream3d.report.metrics_log import MetricsLog
 from dream3d.report.pictures import preview
 from dream3d.run import checkpoint
 from dream3d.run.build import PriorOf, accelerators, build, build_prior, restore, state_of
+from dream3d.run.config import Tree
 from dream3d.run.construction_errors import constructing, restoring
 from dream3d.run.determinism import deterministic
 from dream3d.run.directory import LEFTOVERS, PRODUCTS, Run, clear, resume, start, undone, write_settings
@@ -121,7 +122,7 @@ def built(settings: DictConfig, prior_of: PriorOf = build_prior) -> tuple[Setup,
     return setup, build_mesh
 
 
-def restored(run: Run, setup: Setup, saved: dict[str, Any]) -> None:
+def restored(run: Run, setup: Setup, saved: Tree) -> None:
     """Restore a checkpoint. Raises UserError if it is not one of this run, or lies beyond its last step."""
     with restoring():
         step, state = int(saved["step"]), saved["state"]
@@ -158,9 +159,9 @@ def carried(run: Run, setup: Setup, mesh: Mesh) -> None:
 def refine(
     run: Run,
     setup: Setup,
-    start: Callable[[Any], Mesh],
+    start: Callable[[TrainableField], Mesh],
     given: Mesh | None,
-    saved: dict[str, Any],
+    saved: Tree,
     prior_of: PriorOf,
 ) -> Setup:
     """Optimise the field(s) as meshes (``run/refine.py``), in as many stages as have steps, and return the last
@@ -194,12 +195,12 @@ def found(folder: Path, first: Any, start: Callable[[Any], Mesh], field: Any) ->
     return keep_before(folder, mesh) if field is first else mesh
 
 
-def itself(mesh: Mesh, _field: Any) -> Mesh:
+def itself(mesh: Mesh, _field: TrainableField) -> Mesh:
     """The given mesh, in place of one extracted from the field."""
     return mesh
 
 
-def keep_stage(run: Run, before: dict[str, Any], name: str, setup: Setup, done: int) -> None:
+def keep_stage(run: Run, before: Tree, name: str, setup: Setup, done: int) -> None:
     """A checkpoint in a later stage: the final states of the stages ``before``, and the current one."""
     now = {"step": done, "state": state_of(setup)}
     checkpoint.save(run.folder / "checkpoint.pt", {**before, name: now})
@@ -236,7 +237,7 @@ def train(run: Run, setup: Setup, begin: int, total: int, *, stage: str, keep: C
             raise UserError(str(error)) from error
 
 
-def plain(settings: DictConfig) -> dict[str, Any]:
+def plain(settings: DictConfig) -> Tree:
     """The settings as nested dictionaries."""
     return {str(k): v for k, v in (OmegaConf.to_container(settings, resolve=True) or {}).items()}  # pyright: ignore
 

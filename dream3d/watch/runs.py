@@ -6,12 +6,12 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
+from dream3d.run.config import Tree
 from dream3d.run.lock import may_be_held
 
 QUIET = 120
@@ -29,8 +29,8 @@ class Curves:
     file: Path
     offset: int = 0
     stride: int = 1
-    rows: list[dict[str, Any]] = field(default_factory=list)
-    last: dict[str, Any] = field(default_factory=dict)
+    rows: list[Tree] = field(default_factory=list)
+    last: Tree = field(default_factory=dict)
 
     def read(self) -> None:
         """Read new rows; start over if the file has become shorter (a resumed run)."""
@@ -44,7 +44,7 @@ class Curves:
                 self.offset += len(line)
                 self.take(json.loads(line))
 
-    def take(self, row: dict[str, Any]) -> None:
+    def take(self, row: Tree) -> None:
         """Keep every ``stride``-th step, doubling the stride when there are too many."""
         self.last = row
         if row["step"] % self.stride == 0:
@@ -64,7 +64,7 @@ class Watched:
     """One run's folder."""
 
     folder: Path
-    settings: dict[str, Any]
+    settings: Tree
     curves: dict[str, Curves] = field(default_factory=dict)
 
     @property
@@ -104,7 +104,7 @@ class Watched:
         """Total number of steps of the stage."""
         return int(self.settings["steps"] if stage == "coarse" else self.settings[stage]["steps"])
 
-    def summary(self) -> dict[str, Any]:
+    def summary(self) -> Tree:
         """A row of the list of runs."""
         self.refresh()
         stage = next((s for s in reversed(STAGES) if s in self.curves), "coarse")
@@ -121,7 +121,7 @@ class Watched:
             "time": self.sign(),
         }
 
-    def details(self) -> dict[str, Any]:
+    def details(self) -> Tree:
         """Everything the page shows about one run."""
         log = self.folder / "log.txt"
         lines = log.read_text(encoding="utf-8", errors="replace").splitlines()[-200:] if log.is_file() else []
@@ -161,7 +161,7 @@ class Runs:
         return next((run for run in self.all() if run.key == key), None)
 
 
-def settings_of(file: Path) -> dict[str, Any] | None:
+def settings_of(file: Path) -> Tree | None:
     """A run's configuration; None if it is not (yet) valid."""
     try:
         settings = OmegaConf.to_container(OmegaConf.load(file), resolve=True)

@@ -4,10 +4,9 @@ A second network beside the UNet reads the picture and adds to what the UNet's b
 the same batched call, for the null prompt too, as in diffusers.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal, cast
 
 import torch
 from jaxtyping import Float
@@ -15,6 +14,7 @@ from torch import Tensor
 
 from dream3d.errors import UserError
 from dream3d.priors.loading.components import quiet
+from dream3d.priors.parts import Component, named
 from dream3d.priors.spaces import resized
 from dream3d.types import Camera, Render
 
@@ -25,7 +25,7 @@ COVERED = 0.5  # alpha from which a pixel counts as seen
 class Control:
     """A ControlNet, what it is shown, how strongly it acts, and the pixels a side of its pictures."""
 
-    net: Any
+    net: Component
     kind: Literal["depth", "normal"]
     scale: float
     size: int
@@ -36,10 +36,10 @@ class Control:
         made = depth_picture(render, camera) if self.kind == "depth" else normal_picture(render, camera)
         return resized(made, self.size)
 
-    def on(self, unet: Any, picture: Float[Tensor, "b 3 y x"]) -> Callable[..., Any]:
+    def on(self, unet: Component, picture: Float[Tensor, "b 3 y x"]) -> Component:
         """The UNet with the ControlNet's additions, to be called like the UNet."""
 
-        def _both(x: Tensor, t: Tensor, hidden: Tensor, **more: Any) -> Any:
+        def _both(x: Tensor, t: Tensor, hidden: Tensor, **more: object) -> object:
             down, middle = self.net(
                 x, t, hidden, picture.to(x.dtype), conditioning_scale=self.scale, return_dict=False, **more
             )
@@ -52,7 +52,7 @@ class Control:
                 **more,
             )
 
-        return _both
+        return cast("Component", _both)
 
 
 def depth_picture(render: Render, camera: Camera) -> Float[Tensor, "b 3 h w"]:
@@ -89,7 +89,7 @@ def normal_picture(render: Render, camera: Camera) -> Float[Tensor, "b 3 h w"]:
     return (render.image.alpha * (own + 1) / 2).permute(0, 3, 1, 2)
 
 
-def load_control(path: str | None, kind: str, scale: float, size: int, unet: Any) -> Control | None:
+def load_control(path: str | None, kind: str, scale: float, size: int, unet: Component) -> Control | None:
     """The ControlNet in a folder, frozen, in the UNet's dtype; None without a path.
 
     Raises:
@@ -105,13 +105,13 @@ def load_control(path: str | None, kind: str, scale: float, size: int, unet: Any
             f"prior.control: got '{path}', expected a ControlNet's folder (config.json, weights); to fetch "
             "one: hf download <owner/name> --local-dir <folder>"
         )
-    if not hasattr(unet, "mid_block") or "cross_attention_dim" not in unet.config:
+    if named(unet, "mid_block") is None or "cross_attention_dim" not in unet.config:
         raise UserError(f"prior.control: got a {type(unet).__name__} prior, expected Stable Diffusion 1, 2 or XL")
     try:
         with quiet():
             from diffusers import ControlNetModel
 
-            net: Any = ControlNetModel.from_pretrained(place, torch_dtype=unet.dtype, local_files_only=True)
+            net: Component = ControlNetModel.from_pretrained(place, torch_dtype=unet.dtype, local_files_only=True)
     except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
         reason = " ".join(str(error).split())[:200]
         raise UserError(f"prior.control: {place} cannot be loaded ({reason}); download it again") from error

@@ -7,7 +7,6 @@ language model is asked how well each word goes with each view.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -16,6 +15,7 @@ from transformers import AutoModelForMaskedLM, AutoTokenizer
 
 from dream3d.errors import UserError
 from dream3d.priors.loading.components import quiet
+from dream3d.priors.parts import Component
 
 DEFAULT = "google-bert/bert-base-uncased"
 VIEWS = ("front", "side", "back", "overhead")
@@ -53,7 +53,7 @@ class Debias:
         told = [" ".join(w for w, k in zip(words, kept[:, v], strict=True) if k) for v in range(len(VIEWS))]
         return [one or prompt for one in told]
 
-    def views_of(self, tokenizer: Any, model: Any, prompts: Sequence[str]) -> Float[Tensor, "b 4"]:
+    def views_of(self, tokenizer: Component, model: Component, prompts: Sequence[str]) -> Float[Tensor, "b 4"]:
         """p(view | prompt) of each prompt."""
         ids = tokenizer.convert_tokens_to_ids(list(VIEWS))
         if tokenizer.mask_token_id is None or tokenizer.unk_token_id in ids:
@@ -68,7 +68,7 @@ class Debias:
             raise UserError(f"prompt: got one with {tokenizer.mask_token} in it; leave that word out")
         return logits[:, ids].softmax(dim=-1)
 
-    def loaded(self) -> tuple[Any, Any]:
+    def loaded(self) -> tuple[Component, Component]:
         """(tokenizer, model) from this machine, else from the hub. Raises UserError."""
         place, reason = str(Path(self.path).expanduser()), ""
         local = Path(place).is_dir()

@@ -5,10 +5,9 @@ Beside every cross-attention to the text stands one to tokens made of the pictur
 zeros, or the embedding of an empty picture where the adapter reads hidden states ("plus").
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from jaxtyping import Float
@@ -18,6 +17,7 @@ from torch import Tensor
 
 from dream3d.errors import UserError
 from dream3d.priors.loading.components import quiet
+from dream3d.priors.parts import Component, named
 
 PARTS = ("image_proj", "ip_adapter")
 EXPECTED = {
@@ -50,19 +50,19 @@ class IPAdapter:
     def to(self, device: torch.device) -> "IPAdapter":
         return IPAdapter(self.picture.to(device), self.nothing.to(device))
 
-    def on(self, unet: Any, rows: Float[Tensor, " b"]) -> Callable[..., Any]:
+    def on(self, unet: Component, rows: Float[Tensor, " b"]) -> Component:
         """The UNet, to be called like the UNet; ``rows`` is 1 where the picture is shown, else 0."""
 
-        def _with(x: Tensor, *args: Any, **more: Any) -> Any:
+        def _with(x: Tensor, *args: Any, **more: Any) -> Any:  # whatever the family of the UNet hands on
             chosen = rows.view(-1, *(1,) * self.picture.ndim) > 0
             embeds = torch.where(chosen, self.picture, self.nothing).to(x.dtype)
             added = {**more.pop("added_cond_kwargs", {}), "image_embeds": [embeds[:, None]]}
             return unet(x, *args, added_cond_kwargs=added, **more)
 
-        return _with
+        return cast("Component", _with)
 
 
-def load_image(wanted: Picture, unet: Any) -> IPAdapter | None:
+def load_image(wanted: Picture, unet: Component) -> IPAdapter | None:
     """Put the adapter into the UNet, in place, and embed the picture. None where no picture is asked for.
 
     Raises:
@@ -91,22 +91,22 @@ def load_image(wanted: Picture, unet: Any) -> IPAdapter | None:
             "IP-Adapter made for the base model, and the image encoder that comes with it"
         ) from error
     for processor in unet.attn_processors.values():
-        if hasattr(processor, "to_k_ip"):
+        if named(processor, "to_k_ip") is not None:
             processor.scale = [wanted.scale]
     unet.requires_grad_(False)
     return shown
 
 
-def check(wanted: Picture, unet: Any) -> None:
+def check(wanted: Picture, unet: Component) -> None:
     """Raise UserError for settings that are incomplete, and priors that take no adapter."""
     for name in ("file", "adapter", "encoder"):
-        path = getattr(wanted, name)
+        path = vars(wanted)[name]
         if path is None or not Path(path).expanduser().exists():
             raise UserError(
                 f"prior.image.{name}: got {path!r}, expected {EXPECTED[name]} that exists; an image prompt "
                 "needs prior.image.file, .adapter and .encoder"
             )
-    if "cross_attention_dim" not in unet.config or not hasattr(unet, "_load_ip_adapter_weights"):
+    if "cross_attention_dim" not in unet.config or named(unet, "_load_ip_adapter_weights") is None:
         raise UserError(
             f"prior.image: got a {type(unet).__name__} prior, expected Stable Diffusion 1, 2 or XL; leave "
             "out prior.image"
@@ -138,7 +138,7 @@ def adapter_of(path: str) -> dict[str, dict[str, Tensor]]:
     return state
 
 
-def encoder_of(path: str) -> Any:
+def encoder_of(path: str) -> Component:
     """The image encoder in a folder, on the CPU. Raises UserError."""
     folder = Path(path).expanduser()
     try:
@@ -170,7 +170,7 @@ def prepared(file: Path, size: int) -> Float[Tensor, "1 3 size size"]:
 
 
 @torch.no_grad()
-def embedded(encoder: Any, pixels: Float[Tensor, "1 3 s s"], plus: bool) -> Float[Tensor, "*d"]:
+def embedded(encoder: Component, pixels: Float[Tensor, "1 3 s s"], plus: bool) -> Float[Tensor, "*d"]:
     """The projected embedding; of "plus" adapters the hidden states before the last layer."""
     if plus:
         return encoder(pixels, output_hidden_states=True).hidden_states[-2][0].float()

@@ -6,7 +6,6 @@ student finds plain layers; learned words (arXiv 2208.01618) become tokens of th
 """
 
 from pathlib import Path
-from typing import Any
 
 import diffusers
 import torch
@@ -16,6 +15,7 @@ from torch import Tensor
 
 from dream3d.errors import UserError
 from dream3d.priors.loading.components import ENCODERS, NETWORKS, Components, quiet
+from dream3d.priors.parts import Component, named
 
 LORA_FILE = "pytorch_lora_weights.safetensors"  # what diffusers' save_lora_weights writes
 ADAPTER = "file"
@@ -23,14 +23,14 @@ CLIP_OF = {"clip_l": "", "clip_g": "_2"}  # SDXL's files have a table for each e
 BROKEN = (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError, SafetensorError)
 
 
-def assembled(parts: Components, setting: str, able: str) -> Any:
+def assembled(parts: Components, setting: str, able: str) -> Component:
     """The parts as the diffusers pipeline that their model_index.json names.
 
     Raises UserError where that pipeline has no method ``able``, naming the setting.
     """
     name = str(parts.index.get("_class_name"))
-    kind: Any = getattr(diffusers, name, None)
-    if not hasattr(kind, able):
+    kind = named(diffusers, name)
+    if kind is None or named(kind, able) is None:
         raise UserError(
             f"{setting}: got a prior of class {name}, which takes no such files; expected Stable Diffusion "
             f"or its like; leave out {setting} or choose another prior"
@@ -91,7 +91,11 @@ def add_lora(parts: Components, path: str, scale: float) -> None:
             "all of at least one; use one made for its base model"
         )
     with quiet():
-        names = [name for name in pipeline._lora_loadable_modules if getattr(pipeline, name, None) is not None]
+        names = [
+            name
+            for name in pipeline._lora_loadable_modules
+            if name in pipeline.components and pipeline.components[name] is not None
+        ]
         pipeline.fuse_lora(components=names, lora_scale=scale)
         pipeline.unload_lora_weights()
 

@@ -7,13 +7,13 @@ Rows come in groups: those of a group follow each other and are at the same time
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from dream3d.priors.families import Clip, Family
+from dream3d.priors.parts import Component
 
 CAMERA = 16
 VIEWS = 4  # in a group
@@ -32,12 +32,12 @@ def told_cameras(camera: Float[Tensor, "b 17"]) -> Float[Tensor, "b 16"]:
 class CrossViewAttention:
     """An attention processor that hands its inner one the tokens of all views of a group as one sequence."""
 
-    def __init__(self, inner: Any, views: int) -> None:
+    def __init__(self, inner: Component, views: int) -> None:
         self.inner, self.views = inner, views
 
     def __call__(
         self,
-        attn: Any,
+        attn: Component,
         hidden_states: Float[Tensor, "bv n c"],
         encoder_hidden_states: Tensor | None = None,
         attention_mask: Tensor | None = None,
@@ -48,7 +48,7 @@ class CrossViewAttention:
         return out.unflatten(1, (self.views, -1)).flatten(0, 1)
 
 
-def join(unet: Any, views: int) -> None:
+def join(unet: Component, views: int) -> None:
     """Let self-attention (attn1) see all views of a group, in place."""
     processors = unet.attn_processors
     unet.set_attn_processor({
@@ -63,7 +63,7 @@ class MultiView(Clip):
     views: int = VIEWS
 
     def call(
-        self, network: Any, x: Tensor, t: Tensor, embedding: Tensor, camera: Tensor | None
+        self, network: Component, x: Tensor, t: Tensor, embedding: Tensor, camera: Tensor | None
     ) -> Float[Tensor, "b c h w"]:
         if len(x) % self.views:
             raise ValueError(
@@ -75,7 +75,7 @@ class MultiView(Clip):
         return network(x, t, embedding, class_labels=told_cameras(camera).to(x.dtype)).sample
 
 
-def seeing_together(family: Family, network: Any, views: int = VIEWS) -> Family:
+def seeing_together(family: Family, network: Component, views: int = VIEWS) -> Family:
     """The family as it is; ``MultiView``, with the network's views joined, where it is told cameras."""
     config = network.config
     told = config.get("class_embed_type"), config.get("projection_class_embeddings_input_dim")

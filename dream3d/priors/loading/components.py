@@ -18,6 +18,7 @@ from torch import nn
 from transformers.utils import logging as transformers_logging
 
 from dream3d.errors import UserError
+from dream3d.priors.parts import Component, named
 
 NETWORKS = ("unet", "transformer")
 ENCODERS = ("text_encoder", "text_encoder_2", "text_encoder_3")
@@ -30,10 +31,10 @@ WITH_WEIGHTS = (*NETWORKS, "vae", *ENCODERS)
 class Components:
     """The loaded parts; ``text`` holds encoders and tokenizers by their names in model_index.json."""
 
-    network: Any
-    scheduler: Any
-    vae: Any | None
-    text: Mapping[str, Any]
+    network: Component
+    scheduler: Component
+    vae: Component | None
+    text: Mapping[str, Component]
     index: Mapping[str, Any]
 
 
@@ -54,7 +55,7 @@ def wanted(index: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
     return {role: (entry[0], entry[1]) for role, entry in listed.items() if entry and entry[0] and entry[1]}
 
 
-def component_class(role: str, library: str, name: str) -> Any:
+def component_class(role: str, library: str, name: str) -> Component:
     """The class of a part. Raises UserError unless it is one of diffusers, transformers or dream3d."""
     if library not in ("diffusers", "transformers") and not library.startswith("dream3d."):
         raise UserError(
@@ -62,10 +63,10 @@ def component_class(role: str, library: str, name: str) -> Any:
             "folders that bring their own code are not loaded"
         )
     try:
-        found = getattr(importlib.import_module(library), name, None)
+        found = named(importlib.import_module(library), name)
     except ImportError:
         found = None
-    if not hasattr(found, "from_pretrained"):
+    if found is None or named(found, "from_pretrained") is None:
         raise UserError(
             f"{role}: got class {library}.{name}, which is not installed; upgrade {library.partition('.')[0]}"
         )
@@ -94,7 +95,7 @@ def load_components(folder: Path, dtype: torch.dtype, text_dtype: torch.dtype) -
     return split(parts, index, str(folder))
 
 
-def split(parts: Mapping[str, Any], index: Mapping[str, Any], origin: str) -> Components:
+def split(parts: Mapping[str, Component], index: Mapping[str, Any], origin: str) -> Components:
     """Loaded parts by what they are for. Raises UserError where a prior's needs are not met."""
     network = next((parts[role] for role in NETWORKS if role in parts), None)
     if network is None or "scheduler" not in parts or "text_encoder" not in parts:
@@ -106,7 +107,7 @@ def split(parts: Mapping[str, Any], index: Mapping[str, Any], origin: str) -> Co
     return Components(network, parts["scheduler"], parts.get("vae"), texts, index)
 
 
-def _load(folder: Path, role: str, library: str, name: str, dtype: torch.dtype | None) -> Any:
+def _load(folder: Path, role: str, library: str, name: str, dtype: torch.dtype | None) -> Component:
     kind = component_class(role, library, name)
     place = folder / role
     if not place.is_dir():

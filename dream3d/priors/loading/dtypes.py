@@ -1,11 +1,10 @@
 """What a prior's network and VAE compute in."""
 
-from typing import Any
-
 import torch
 
 from dream3d.errors import UserError
 from dream3d.priors.loading.components import quiet
+from dream3d.priors.parts import Component
 
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 
@@ -24,7 +23,7 @@ def chosen_dtype(name: str, device: torch.device, setting: str = "prior.dtype") 
     return torch.bfloat16 if device.type == "cpu" and any(probe() for probe in native) else torch.float32
 
 
-def cast_vae(vae: Any | None, name: str, network: torch.dtype, device: torch.device, *, overflows: bool) -> None:
+def cast_vae(vae: Component | None, name: str, network: torch.dtype, device: torch.device, *, overflows: bool) -> None:
     """``auto``: as the network, but float32 where the VAE says that it overflows in half (SDXL)."""
     if vae is None:
         return

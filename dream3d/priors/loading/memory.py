@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -30,6 +30,7 @@ from torch.utils._pytree import tree_leaves
 from dream3d.errors import UserError
 from dream3d.priors.loading.completeness import weight_of
 from dream3d.priors.lora import ATTENTION
+from dream3d.priors.parts import Component
 from dream3d.priors.spaces import Latent, Space
 
 GB = 1e9
@@ -67,6 +68,13 @@ class Estimate:
         """The formula above."""
         call = batch.images * (self.held + batch.rows * self.forward)
         return self.weights + context + max(call, batch.images * self.encode, batch.images * self.student)
+
+
+@runtime_checkable
+class SeesTogether(Protocol):
+    """A family whose network sees several rows at once (``addons/multiview.py``)."""
+
+    views: int
 
 
 class Alive(TorchDispatchMode):
@@ -118,7 +126,7 @@ def fused_attention() -> Iterator[None]:
     """
     original = nn.functional.scaled_dot_product_attention
 
-    def _fused(query: Tensor, key: Tensor, value: Tensor, *_args: Any, **_kwargs: Any) -> Any:
+    def _fused(query: Tensor, key: Tensor, value: Tensor, *_args: object, **_kwargs: object) -> Any:
         return Fused.apply(query, key, value)
 
     nn.functional.scaled_dot_product_attention = _fused
@@ -128,7 +136,7 @@ def fused_attention() -> Iterator[None]:
         nn.functional.scaled_dot_product_attention = original
 
 
-def to_meta(module: Any) -> Any:
+def to_meta(module: Component) -> Component:
     """The same module with parameters and buffers on the meta device."""
     memo: dict[int, Tensor] = {
         id(p): nn.Parameter(torch.empty_like(p, device="meta"), requires_grad=p.requires_grad)
@@ -138,7 +146,7 @@ def to_meta(module: Any) -> Any:
     return copy.deepcopy(module, memo)
 
 
-def counted(call: Callable[[], Tensor], backward: bool, modules: list[nn.Module]) -> tuple[float, float]:
+def counted(call: Callable[[], Tensor], backward: bool, modules: Sequence[Component]) -> tuple[float, float]:
     """(bytes alive after ``call``, their peak, with the way back if ``backward``)."""
     before = {
         tensor.untyped_storage()._cdata for module in modules for tensor in (*module.parameters(), *module.buffers())
@@ -158,7 +166,7 @@ def meta(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
 
 @patch(meta_nonzero_assume_all_nonzero=True)  # indexing by a mask counts as taking all
 def estimate(
-    network: Any, family: Any, space: Space, resident: Sequence[Any], dtype: torch.dtype, batch: Batch
+    network: Component, family: Any, space: Space, resident: Sequence[Component], dtype: torch.dtype, batch: Batch
 ) -> Estimate:
     """The figures of a loaded prior, whose ``resident`` parts go to the device.
 
@@ -171,7 +179,7 @@ def estimate(
         image = meta(1, 3, pixels, pixels, dtype=space.vae.dtype).requires_grad_()
         held, encode = counted(lambda: vae.encode(image).latent_dist.mean, True, [vae])
         pixels //= space.factor
-    rows = getattr(family, "views", 1)  # as many as the network sees together
+    rows = family.views if isinstance(family, SeesTogether) else 1
     x, t, camera = meta(rows, space.channels, pixels, pixels, dtype=dtype), meta(rows), meta(rows, 17)
     embedding = meta(rows, *family.shape, dtype=dtype)
 

@@ -4,10 +4,12 @@ Tiling alone changes it a little: images above the VAE's tile size are encoded i
 """
 
 from dataclasses import dataclass
-from typing import Any
+
+from torch import nn
 
 from dream3d.errors import UserError
 from dream3d.priors.mini.network import channels_last as in_channels_last
+from dream3d.priors.parts import Component, named
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class Options:
 DEFAULT = Options()
 
 
-def save_memory(options: Options, network: Any, vae: Any | None) -> None:
+def save_memory(options: Options, network: Component, vae: Component | None) -> None:
     """Switch them on, in place. Raises UserError for one that this prior does not have."""
     if options.attention_slicing:
         able("attention_slicing", network, "set_attention_slice")("auto")
@@ -46,17 +48,19 @@ def save_memory(options: Options, network: Any, vae: Any | None) -> None:
         able("vae_checkpointing", vae, "enable_gradient_checkpointing")()
 
 
-def save_time(options: Options, network: Any) -> None:
+def save_time(options: Options, network: Component) -> None:
     """The same for the two that make it faster; ``network`` is on its device by now."""
     if options.channels_last:
+        assert isinstance(network, nn.Module)
         in_channels_last(network)
     if options.compile:
         network.compile()
 
 
-def able(option: str, module: Any | None, method: str) -> Any:
+def able(option: str, module: Component | None, method: str) -> Component:
     """The module's method. Raises UserError naming the option where there is none."""
-    if not hasattr(module, method):
+    found = named(module, method)
+    if found is None:
         what = "has no VAE" if module is None else f"is a {type(module).__name__}, which does not offer it"
         raise UserError(f"prior.options.{option}: got true, but this prior {what}; use prior.options.{option}=false")
     return getattr(module, method)

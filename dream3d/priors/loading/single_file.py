@@ -7,7 +7,6 @@ kind by, out of the hub's cache or, with a network, from the hub.
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import diffusers
 import torch
@@ -28,6 +27,7 @@ from dream3d.priors.loading.components import (
 )
 from dream3d.priors.loading.memory import room_for
 from dream3d.priors.loading.resolve import EMBEDDED, SMALL, is_hub_id, reason_of, resolve
+from dream3d.priors.parts import Component, named
 
 WEIGHTS_OF = (
     "model.diffusion_model.",
@@ -112,8 +112,8 @@ def load_single_file(
     index = read_index(folder)
     for role, (library, name) in wanted(index).items():
         component_class(role, library, name)
-    kind: Any = getattr(diffusers, str(index.get("_class_name")), None)
-    if not hasattr(kind, "from_single_file"):
+    kind = named(diffusers, str(index.get("_class_name")))
+    if kind is None or named(kind, "from_single_file") is None:
         raise UserError(
             f"prior.config: got {folder} of class {index.get('_class_name')}, which is never in a single "
             "file; expected that of the file's base model"
@@ -121,7 +121,7 @@ def load_single_file(
     unwanted = dict.fromkeys(unneeded(kind), None)
     try:
         with quiet():
-            made: Any = kind.from_single_file(
+            made: Component = kind.from_single_file(
                 str(file), config=str(folder), torch_dtype=torch.float32, local_files_only=True, **unwanted
             )
     except (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError, SafetensorError) as error:
@@ -131,14 +131,14 @@ def load_single_file(
             "use prior.config=<folder of the file's base model>"
         ) from error
     dtypes = {"unet": dtype, "transformer": dtype, **dict.fromkeys(ENCODERS, text_dtype)}
-    parts = {role: getattr(made, role, None) for role in wanted(index)}
+    parts = {role: named(made, role) for role in wanted(index)}
     for role, part in parts.items():
         if isinstance(part, torch.nn.Module):
             part.to(dtypes.get(role, torch.float32)).eval().requires_grad_(False)
     return split({role: part for role, part in parts.items() if part is not None}, index, str(folder))
 
 
-def unneeded(kind: Any) -> Sequence[str]:
+def unneeded(kind: Component) -> Sequence[str]:
     """Parts of a pipeline that a prior never calls."""
     required, _ = kind._get_signature_keys(kind)
     return [name for name in ("safety_checker", "feature_extractor", "image_encoder") if name in required]

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -15,6 +14,7 @@ from dream3d.priors.mini.colours import COLOURS
 from dream3d.priors.mini.latents import load_latents
 from dream3d.priors.mini.painting import AMBIENT, LIGHT, Painter
 from dream3d.priors.mini.words import Concepts, Shape
+from dream3d.priors.parts import Component
 from dream3d.types import Mesh
 
 BASE = 32  # of the two digits that number a shape: exact in every dtype
@@ -27,7 +27,7 @@ class MiniFamily:
     A row behind the tokens says which shape is painted (``Painter.number``), so one tensor a prompt still suffices.
     """
 
-    parts: Mapping[str, Any]
+    parts: Mapping[str, Component]
     concepts: Concepts = field(default_factory=dict)
     painter: Painter | None = None
     shapes: Mapping[str, Shape] = field(default_factory=dict)
@@ -56,7 +56,7 @@ class MiniFamily:
         return self.painter.number(shape.latent, (red / 255, green / 255, blue / 255))
 
     def call(
-        self, network: Any, x: Tensor, t: Tensor, embedding: Tensor, camera: Tensor | None
+        self, network: Component, x: Tensor, t: Tensor, embedding: Tensor, camera: Tensor | None
     ) -> Float[Tensor, "b c h w"]:
         hidden, code = embedding[:, :-1], embedding[:, -1].float()
         painted = None
