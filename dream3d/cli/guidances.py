@@ -6,20 +6,21 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from dream3d.errors import UserError
+from dream3d.run.config import Tree
 
 PLACES = {"path": "prior.path", "scale": "distill.loss.scale", "weight": "weight", "batch_size": "batch_size",
           "size": "size"}  # fmt: skip
 KEYS = ("prior", "loss", "name", *PLACES)
 
 
-def spelled_out(items: Sequence[Any], member: Callable[[str, str], DictConfig]) -> dict[str, Any]:
+def spelled_out(items: Sequence[Any], member: Callable[[str, str], DictConfig]) -> Tree:
     """The list as the settings that it stands for, by name: ``prior`` and ``loss`` are members of ``conf/prior`` and
     ``conf/distill``, ``path`` and ``scale`` settings of theirs.
 
     Raises:
         UserError: an item that is no mapping, has other keys, or names nothing.
     """
-    found: dict[str, Any] = {}
+    found: Tree = {}
     for number, item in enumerate(items, 1):
         checked(item)
         settings = OmegaConf.create({})

@@ -7,7 +7,6 @@ import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -16,6 +15,7 @@ from torch import Tensor
 from transformers import AutoTokenizer, CLIPModel
 
 from dream3d.errors import UserError
+from dream3d.priors.parts import Component
 
 MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 OPEN_CLIP = "open_clip:"
@@ -62,7 +62,7 @@ def load(place: str) -> Clip:
     return from_transformers(Path(place).name, model, tokenizer)
 
 
-def from_transformers(name: str, model: Any, tokenizer: Any) -> Clip:
+def from_transformers(name: str, model: Component, tokenizer: Component) -> Clip:
     """The encoders of a CLIP of transformers."""
     model.eval()
     limit = model.config.text_config.max_position_embeddings

@@ -6,7 +6,6 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -19,6 +18,7 @@ from trimesh.visual.material import PBRMaterial, SimpleMaterial
 
 from dream3d.mesh.check import check
 from dream3d.mesh.clean import to_trimesh, welded
+from dream3d.mesh.importing.container import Tree
 from dream3d.mesh.normal_map import tangents
 from dream3d.mesh.printing import PRINTED, printable, to_3mf
 from dream3d.render.srgb import linear
@@ -114,7 +114,7 @@ def _glb(mesh: Mesh, name: str) -> trimesh.Trimesh:
 ATTRIBUTES = {"_colour": "COLOR_0", "_tangent": "TANGENT"}
 
 
-def _attributes_by_name(tree: dict[str, Any]) -> None:
+def _attributes_by_name(tree: Tree) -> None:
     """trimesh writes colours of its own in bytes alone, and no tangents: attributes of floats become them."""
     for part in tree["meshes"]:
         for primitive in part["primitives"]:
@@ -122,7 +122,7 @@ def _attributes_by_name(tree: dict[str, Any]) -> None:
             primitive["attributes"] = {ATTRIBUTES.get(name, name): index for name, index in named.items()}
 
 
-def _surface(mesh: Mesh) -> dict[str, Any]:
+def _surface(mesh: Mesh) -> Tree:
     """Roughness and metallic: one for all, or as texels (glTF 2.0 section 3.9.2: green, blue; linear)."""
     if mesh.material is None:
         return {"metallicFactor": 0.0, "roughnessFactor": ROUGHNESS}
@@ -130,7 +130,7 @@ def _surface(mesh: Mesh) -> dict[str, Any]:
     return {"metallicFactor": 1.0, "roughnessFactor": 1.0, "metallicRoughnessTexture": _picture(texels)}
 
 
-def _detail(mesh: Mesh) -> dict[str, Any]:
+def _detail(mesh: Mesh) -> Tree:
     """Ambient occlusion (red) and the tangent-space normal map, where they were baked (glTF 2.0 section 3.9.3)."""
     grey = None if mesh.occlusion is None else mesh.occlusion.expand(-1, -1, 3)
     texels = {"occlusionTexture": grey, "normalTexture": mesh.normal_map}

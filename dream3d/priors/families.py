@@ -7,7 +7,7 @@ returns its raw output, shaped like x. What the output means is ``prediction_typ
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -209,13 +209,13 @@ class Flux:
         return torch.nn.functional.pixel_shuffle(out.transpose(1, 2).unflatten(2, (h, w)), 2)
 
 
-def cut_words(family: Any, prompts: Sequence[str]) -> list[str]:
+def cut_words(family: Family, prompts: Sequence[str]) -> list[str]:
     """One line for each tokenizer and the end of a prompt that it does not read (SD 3 has two kinds)."""
     longer = {DeepFloyd: ("tokenizer", "if"), Sd3: ("tokenizer_3", "sd3"), Flux: ("tokenizer_2", "flux")}
     role_of_t5, kind = longer.get(type(family), ("", ""))
     found: dict[str, None] = {}  # in order, each once
     for role in TOKENIZERS:
-        tokenizer: Component = family.parts.get(role)
+        tokenizer = family.parts.get(role)
         if tokenizer is None:
             continue
         for prompt in prompts:

@@ -261,17 +261,9 @@ def load(
         part.to(place)
     save_time(options, parts.network)
     alpha_bar, timesteps, prediction = prediction_type.schedule(parts.scheduler, steps)
+    assert isinstance(parts.network, nn.Module)
     return Pipeline(
-        parts.network,
-        family,
-        space,
-        alpha_bar=alpha_bar.to(device),
-        timesteps=timesteps.to(device),
-        prediction=prediction,
-        resolution=space.size,
-        dtype=kind,
-        concepts=words.concepts_of(folder),
-        notes=notes,
-        control=shown,
-        image=picture and picture.to(device),
-    )
+        parts.network, family, space, alpha_bar=alpha_bar.to(device), timesteps=timesteps.to(device),
+        prediction=prediction, resolution=space.size, dtype=kind, concepts=words.concepts_of(folder), notes=notes,
+        control=shown, image=picture and picture.to(device),
+    )  # fmt: skip

@@ -40,9 +40,10 @@ def cut_out(colour: Float[Tensor, "h w 3"]) -> Float[Tensor, "h w"]:
     h, w, _ = colour.shape
     small = resized(colour.permute(2, 0, 1), max(1, round(h * min(1, EDGE / max(h, w)))),
                     max(1, round(w * min(1, EDGE / max(h, w)))))  # fmt: skip
-    lab = gaussian(rgb2lab(small.permute(1, 2, 0).double().numpy()), 0.8, channel_axis=-1)
-    border = frame(lab.shape[:2])
-    prior = 0.05 + 0.9 * middle(lab.shape[:2])
+    lab: NDArray[np.float64] = gaussian(rgb2lab(small.permute(1, 2, 0).double().numpy()), 0.8, channel_axis=-1)
+    shape = small.shape[1], small.shape[2]
+    border = frame(shape)
+    prior = 0.05 + 0.9 * middle(shape)
     inside = object_by_border(lab, border)
     for _ in range(ROUNDS):
         if not LEAST < inside.mean() < 0.97:
@@ -53,7 +54,8 @@ def cut_out(colour: Float[Tensor, "h w 3"]) -> Float[Tensor, "h w"]:
         posterior = 1 / (1 + np.exp(-odds.clip(-30, 30)))
         alpha = walked(lab, posterior, border)
         inside = largest(alpha > 0.5)
-    alpha = np.where(binary_fill_holes(inside) & ~inside, 1.0, alpha) * grown(binary_fill_holes(inside))
+    filled: NDArray[np.bool_] = np.asarray(binary_fill_holes(inside))
+    alpha = np.where(filled & ~inside, 1.0, alpha) * grown(filled)
     found = resized(torch.from_numpy(alpha.astype(np.float32))[None], h, w)[0]
     return found.clamp(0, 1)
 
@@ -83,7 +85,8 @@ def object_by_border(lab: NDArray[np.float64], border: NDArray[np.bool_]) -> NDA
 def log_density(lab: NDArray[np.float64], sample: NDArray[np.float64], least: float = 0.0) -> NDArray[np.float64]:
     """Log density at every pixel of a Gaussian mixture: k-means clusters of the sample."""
     clusters = min(COMPONENTS, len(np.unique(sample.round(3), axis=0)))
-    _, which = kmeans2(sample, clusters, seed=0, minit="++") if clusters > 1 else (None, np.zeros(len(sample)))
+    kmeans: Any = kmeans2  # its decorator hides ``seed`` from type checkers
+    _, which = kmeans(sample, clusters, seed=0, minit="++") if clusters > 1 else (None, np.zeros(len(sample)))
     total = np.full(lab.shape[:2], -1e9)
     for k in range(clusters):
         members = sample[which == k]

@@ -112,7 +112,7 @@ class Handler(BaseHTTPRequestHandler):
         """The same response for everything that does not exist or is not allowed."""
         self.send(b"not found", "text/plain", HTTPStatus.NOT_FOUND)
 
-    def send_json(self, content: Any) -> None:
+    def send_json(self, content: object) -> None:
         """Answer with the content as JSON."""
         self.send(json.dumps(content).encode(), "application/json")
 

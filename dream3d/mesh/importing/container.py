@@ -13,6 +13,9 @@ import numpy as np
 
 from dream3d.errors import UserError
 
+Tree = dict[str, Any]
+"""A glTF object: JSON, whose properties are checked where they are read."""
+
 Array = np.ndarray
 KINDS = {5120: np.int8, 5121: np.uint8, 5122: np.int16, 5123: np.uint16, 5125: np.uint32, 5126: np.float32}
 WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT4": 16}
@@ -91,7 +94,7 @@ class Container:
             values[where] = self._packed({**sparse["values"], "componentType": a["componentType"]}, width, len(where))
         return values
 
-    def _packed(self, a: dict[str, Any], width: int, count: int, stride: int | None = None) -> Array:
+    def _packed(self, a: Tree, width: int, count: int, stride: int | None = None) -> Array:
         kind = np.dtype(KINDS[a["componentType"]]).newbyteorder("<")
         stride = stride or width * kind.itemsize
         data, start = self.view(a["bufferView"]), a.get("byteOffset", 0)
@@ -111,7 +114,7 @@ def floats(values: Array, normalized: bool) -> Array:
     return np.maximum(values / np.iinfo(values.dtype).max, -1)
 
 
-def chunks(file: Path) -> tuple[dict[str, Any], bytes | None]:
+def chunks(file: Path) -> tuple[Tree, bytes | None]:
     """The JSON and, of a GLB, the binary chunk (section 4.4)."""
     data = file.read_bytes()
     binary = None
@@ -149,7 +152,7 @@ def compressed(file: Path, extension: str) -> UserError:
     return UserError(f"{file}: got the extension {extension}, expected a file without it; {way}")
 
 
-def refuse_unknown(file: Path, tree: dict[str, Any]) -> None:
+def refuse_unknown(file: Path, tree: Tree) -> None:
     """Raise UserError for a required extension that would be read wrong."""
     for name in tree.get("extensionsRequired", []):
         if name not in UNDERSTOOD and not name.startswith(HARMLESS) and name not in ("KHR_texture_basisu", *MESHOPT):

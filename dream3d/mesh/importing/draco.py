@@ -1,17 +1,14 @@
 """KHR_draco_mesh_compression, by DracoPy where it is installed."""
 
 from importlib import import_module
-from typing import Any
 
 import numpy as np
 
 from dream3d.errors import UserError
-from dream3d.mesh.importing.container import KINDS, Array, Container, compressed, floats
+from dream3d.mesh.importing.container import KINDS, Array, Container, Tree, compressed, floats
 
 
-def decompressed(
-    container: Container, draco: dict[str, Any], primitive: dict[str, Any]
-) -> tuple[dict[str, Array], Array]:
+def decompressed(container: Container, draco: Tree, primitive: Tree) -> tuple[dict[str, Array], Array]:
     """A primitive's attributes as float64, and its indices."""
     try:
         decoder = import_module("DracoPy")

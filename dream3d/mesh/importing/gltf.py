@@ -3,12 +3,11 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from dream3d.errors import UserError
-from dream3d.mesh.importing.container import Container
+from dream3d.mesh.importing.container import Container, Tree
 from dream3d.mesh.importing.draco import decompressed
 from dream3d.mesh.importing.materials import Materials
 from dream3d.mesh.importing.scene import Array, Part
@@ -57,7 +56,7 @@ def placed(container: Container) -> Iterator[tuple[int, Array]]:
         waiting += [((*path, child), matrix) for child in reversed(nodes[number].get("children", []))]
 
 
-def local(node: dict[str, Any]) -> Array:
+def local(node: Tree) -> Array:
     """A node's own transform: its matrix, or translation x rotation x scale."""
     if "matrix" in node:
         return np.array(node["matrix"], np.float64).reshape(4, 4).T
@@ -82,7 +81,7 @@ def composed(translation: Array, rotation: Array, scale: Array) -> Array:
 
 
 def node_parts(
-    container: Container, materials: Materials, node: dict[str, Any], matrix: Array, places: dict[int, Array]
+    container: Container, materials: Materials, node: Tree, matrix: Array, places: dict[int, Array]
 ) -> Iterator[Part]:
     """The parts of a node's mesh, once an instance."""
     mesh = container.tree["meshes"][node["mesh"]]
@@ -109,7 +108,7 @@ def moved(part: Part, vertices: Array, matrix: Array) -> Part:
     return replace(part, vertices=vertices @ matrix[:3, :3].T + matrix[:3, 3], faces=faces)
 
 
-def instances(container: Container, node: dict[str, Any]) -> list[Array]:
+def instances(container: Container, node: Tree) -> list[Array]:
     """The transforms of EXT_mesh_gpu_instancing; the identity alone without it."""
     instancing = node.get("extensions", {}).get("EXT_mesh_gpu_instancing")
     if instancing is None:
@@ -122,7 +121,7 @@ def instances(container: Container, node: dict[str, Any]) -> list[Array]:
 
 
 def posed(
-    container: Container, skin: dict[str, Any], attributes: dict[str, Array], vertices: Array, places: dict[int, Array]
+    container: Container, skin: Tree, attributes: dict[str, Array], vertices: Array, places: dict[int, Array]
 ) -> Array:
     """Linear blend skinning in the pose of the nodes (section 3.7.3.1)."""
     joints = np.stack([places.get(joint, np.eye(4)) for joint in skin["joints"]])
@@ -139,9 +138,7 @@ def posed(
     return np.where(total > 1e-6, result / np.maximum(total, 1e-6), vertices)
 
 
-def primitive_part(
-    container: Container, materials: Materials, primitive: dict[str, Any]
-) -> tuple[Part, dict[str, Array]]:
+def primitive_part(container: Container, materials: Materials, primitive: Tree) -> tuple[Part, dict[str, Array]]:
     """A primitive in its own space, and all of its attributes as float64."""
     draco = primitive.get("extensions", {}).get("KHR_draco_mesh_compression")
     if draco is not None:

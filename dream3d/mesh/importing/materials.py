@@ -4,12 +4,11 @@ import io
 import logging
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from dream3d.mesh.importing.container import Container, compressed
+from dream3d.mesh.importing.container import Container, Tree, compressed
 from dream3d.mesh.importing.scene import Array, Picture, Wrap
 
 WRAPS: dict[int, Wrap] = {33071: "clamp", 33648: "mirror", 10497: "repeat"}
@@ -85,7 +84,7 @@ class Materials:
             log.warning("%s: the texture '%s' is left out (%s)", self.container.file, name, error)
             return None
 
-    def _file(self, image: dict[str, Any]) -> bytes:
+    def _file(self, image: Tree) -> bytes:
         return self.container.data(image["uri"])
 
 
@@ -98,7 +97,7 @@ def decoded(data: bytes) -> Array:
     return np.asarray(picture.convert("RGBA"))
 
 
-def transform(moved: dict[str, Any]) -> Array | None:
+def transform(moved: Tree) -> Array | None:
     """KHR_texture_transform as a matrix (``2 3``): offset + rotation x scale."""
     if not moved.keys() & {"offset", "rotation", "scale"}:
         return None

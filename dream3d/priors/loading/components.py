@@ -27,6 +27,10 @@ ROLES = (*NETWORKS, "vae", *ENCODERS, *TOKENIZERS, "scheduler")
 WITH_WEIGHTS = (*NETWORKS, "vae", *ENCODERS)
 
 
+Index = Mapping[str, Any]
+"""model_index.json: of every part its library and class, or a setting of the pipeline."""
+
+
 @dataclass(frozen=True)
 class Components:
     """The loaded parts; ``text`` holds encoders and tokenizers by their names in model_index.json."""
@@ -35,10 +39,10 @@ class Components:
     scheduler: Component
     vae: Component | None
     text: Mapping[str, Component]
-    index: Mapping[str, Any]
+    index: Index
 
 
-def read_index(folder: Path) -> dict[str, Any]:
+def read_index(folder: Path) -> Index:
     """model_index.json. Raises UserError when there is none or it is not JSON."""
     file = folder / "model_index.json"
     if not file.is_file():
@@ -49,7 +53,7 @@ def read_index(folder: Path) -> dict[str, Any]:
         raise UserError(f"{file} is not valid JSON ({error}); download or save the folder again") from error
 
 
-def wanted(index: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
+def wanted(index: Index) -> dict[str, tuple[str, str]]:
     """role -> (library, class) of the parts a prior needs; absent and null ones are left out."""
     listed = {role: index.get(role) for role in ROLES}
     return {role: (entry[0], entry[1]) for role, entry in listed.items() if entry and entry[0] and entry[1]}
@@ -95,7 +99,7 @@ def load_components(folder: Path, dtype: torch.dtype, text_dtype: torch.dtype) -
     return split(parts, index, str(folder))
 
 
-def split(parts: Mapping[str, Component], index: Mapping[str, Any], origin: str) -> Components:
+def split(parts: Mapping[str, Component], index: Index, origin: str) -> Components:
     """Loaded parts by what they are for. Raises UserError where a prior's needs are not met."""
     network = next((parts[role] for role in NETWORKS if role in parts), None)
     if network is None or "scheduler" not in parts or "text_encoder" not in parts:

@@ -15,7 +15,7 @@ though a run frees them once its prompts are embedded (``prior.text_device=cpu``
 
 import copy
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import FunctionCtx
 from torch.fx.experimental._config import patch  # pyright: ignore
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
@@ -71,7 +72,17 @@ class Estimate:
 
 
 @runtime_checkable
-class SeesTogether(Protocol):
+class Called(Protocol):
+    """Of a family (``families.py``) what an estimate needs."""
+
+    @property
+    def shape(self) -> tuple[int, int]: ...
+
+    def call(self, network: Component, x: Tensor, t: Tensor, embedding: Tensor, camera: Tensor | None) -> Tensor: ...
+
+
+@runtime_checkable
+class SeesTogether(Called, Protocol):
     """A family whose network sees several rows at once (``addons/multiview.py``)."""
 
     views: int
@@ -84,7 +95,13 @@ class Alive(TorchDispatchMode):
         super().__init__()
         self.before, self.alive, self.now, self.peak = before, set(), 0.0, 0.0
 
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    def __torch_dispatch__(
+        self,
+        func: Callable[..., Any],
+        types: object,
+        args: tuple[object, ...] = (),
+        kwargs: Mapping[str, object] | None = None,
+    ) -> Any:
         out = func(*args, **(kwargs or {}))
         for made in tree_leaves(out):
             if isinstance(made, Tensor) and made.is_meta:
@@ -108,7 +125,7 @@ class Fused(torch.autograd.Function):
     """Attention as the fused kernels remember it."""
 
     @staticmethod
-    def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    def forward(ctx: FunctionCtx, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         out = q.new_empty((*q.shape[:-1], v.shape[-1]))
         ctx.save_for_backward(q, k, v, out)
         return out
@@ -166,7 +183,7 @@ def meta(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
 
 @patch(meta_nonzero_assume_all_nonzero=True)  # indexing by a mask counts as taking all
 def estimate(
-    network: Component, family: Any, space: Space, resident: Sequence[Component], dtype: torch.dtype, batch: Batch
+    network: Component, family: Called, space: Space, resident: Sequence[Component], dtype: torch.dtype, batch: Batch
 ) -> Estimate:
     """The figures of a loaded prior, whose ``resident`` parts go to the device.
 
