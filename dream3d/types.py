@@ -24,25 +24,6 @@ import torch
 from jaxtyping import Float, Int
 from torch import Generator, Tensor
 
-__all__ = [
-    "Camera",
-    "Conditioning",
-    "Distilled",
-    "Explicit",
-    "Field",
-    "Image",
-    "Mesh",
-    "NoisePrediction",
-    "Normals",
-    "Rays",
-    "Render",
-    "Samples",
-    "ScoreModel",
-    "Shading",
-    "SignedGrid",
-    "Surface",
-]
-
 Normals = Literal["none", "analytic", "finite"]
 """How the renderer finds normals: not at all, by autograd (the field must be twice differentiable), or by
 central differences (six more densities a sample)."""

@@ -51,7 +51,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "types", "contracts", "errors", "schedule", "geometry", "fields", "mesh", "priors", "report", "run", "watch",
     },
     "export": {"cli"},
-    "api": {"types", "cli", "run"},
+    "api": {"types", "contracts", "cli", "run"},
     "compare": {
         "types", "errors", "cameras", "seeding", "geometry", "metrics", "render", "mesh", "priors", "optimize",
         "report", "run", "cli",

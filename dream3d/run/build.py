@@ -6,6 +6,7 @@ from dataclasses import replace
 import torch
 from hydra.utils import instantiate
 from omegaconf import DictConfig
+from torch import nn
 
 from dream3d.cameras import pixel_rays, turntable
 from dream3d.contracts import (
@@ -80,12 +81,12 @@ def build_fields(config: DictConfig, device: torch.device) -> list[TrainableFiel
     """One field a particle, each from its own random stream; of an edit, beside its source."""
     make = instantiate(config.field)
 
-    def one(i: int) -> Any:
+    def one(i: int) -> nn.Module:
         return make(generator=generator(config.seed, i, "field"))
 
     if edits(config):
         return [Edited(one(i), one(i), config.edit.vertices).to(device) for i in range(config.particles)]
-    return [one(i).to(device) for i in range(config.particles)]
+    return [as_field(one(i).to(device)) for i in range(config.particles)]
 
 
 def build_source(

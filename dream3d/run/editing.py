@@ -13,11 +13,11 @@ from dream3d.cameras import flatten, turntable
 from dream3d.editing.carving import carved, disagreement, scaled
 from dream3d.editing.region import box, lattice, where_shapes_differ, widened
 from dream3d.errors import UserError
-from dream3d.fields.edited import FINISHED, Edited
+from dream3d.fields.edited import FINISHED, Edited, as_field
 from dream3d.optimize import Setup, of_source, render_and_encode
 from dream3d.run import checkpoint
 from dream3d.run.construction_errors import restoring
-from dream3d.run.initial_field import KnowsShapes, fit, initial_shape
+from dream3d.run.initial_field import KnowsShapes, carry, initial_shape
 from dream3d.seeding import generator
 
 ELEVATIONS, DISTANCE, FOV_Y = (0.2, 0.8), 3.2, 0.70  # of the views that a region is carved from
@@ -45,7 +45,7 @@ def begin(setup: Setup, settings: DictConfig) -> list[str]:
             mesh = initial_shape(str(place), settings.prompt, setup.prior)
             assert mesh is not None
             field.at_step(FINISHED)
-            error = fit(field.live, mesh, generator(setup.seed, i, "init"))
+            error = carry(as_field(field.live), mesh, generator(setup.seed, i, "init"))
             said.append(f"{place.name}: carried into the field, opacity with an error of {error:.3f}")
         field.begin()
     found, how = region(setup, settings)

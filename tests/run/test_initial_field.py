@@ -7,7 +7,7 @@ from scenes import sphere
 from dream3d.errors import UserError
 from dream3d.fields.voxel import Voxel
 from dream3d.mesh.delight import shade
-from dream3d.run.initial_field import LENGTH, fit, initial_shape
+from dream3d.run.initial_field import LENGTH, carry, initial_shape
 from dream3d.seeding import generator
 
 
@@ -19,7 +19,7 @@ def ball():
 def test_a_field_becomes_the_shape():
     torch.manual_seed(0)
     field = Voxel(generator=generator(0, 0, "field"), size=40, lr_scale=20.0)
-    error = fit(field, ball(), generator(0, 0, "init"), steps=100)
+    error = carry(field, ball(), generator(0, 0, "init"), steps=100)
     x = torch.tensor([[0.0, 0, 0], [0.42, 0, 0], [0.58, 0, 0], [0, 0.7, 0.4]])
     opacity = 1 - torch.exp(-field.density(x) * LENGTH)
     assert opacity[:2].min() > 0.5 and opacity[2:].max() < 0.2 and error < 0.2
