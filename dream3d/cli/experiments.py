@@ -50,13 +50,13 @@ def merged(words: Sequence[str], members: Sequence[Member]) -> DictConfig:
     return config
 
 
-def contents(config: DictConfig, place: str) -> Any:
+def contents(config: DictConfig, place: str) -> object:
     """The node as plain data, interpolations unresolved."""
     node = OmegaConf.select(config, place)
     return OmegaConf.to_container(node, resolve=False) if OmegaConf.is_config(node) else node
 
 
-def kept(mixed: Any, member: Any, own: Any) -> Any:
+def kept(mixed: object, member: object, own: object) -> object:
     """The part of ``mixed`` (the chosen ``member`` with the experiment's overrides of its ``own``) that applies.
 
     >>> kept({"_target_": "Grid", "size": 9, "hidden": 8}, {"_target_": "Grid", "size": 5}, {"_target_": "Net"})

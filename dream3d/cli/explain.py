@@ -97,7 +97,7 @@ def dotted(tree: object, at: str = "") -> Iterator[str]:
             yield from dotted(value, f"{at}{name}.")
 
 
-def misfits(got: Any, default: Any, at: str = "") -> Iterator[str]:
+def misfits(got: object, default: object, at: str = "") -> Iterator[str]:
     """One line for each value whose type differs from its default's. null is allowed where it has a meaning
     (``ranges.MAY_BE_NULL``), and a mapping with ``_target_`` (a schedule) in place of a number."""
     if got == "???":
@@ -118,7 +118,7 @@ def misfits(got: Any, default: Any, at: str = "") -> Iterator[str]:
         yield f"{at}: got {got!r}, expected {expected(default)}"
 
 
-def expected(default: Any) -> str:
+def expected(default: object) -> str:
     """The type of value that may replace the default.
 
     >>> expected(True), expected(0.5), expected({"a": 1})
@@ -129,7 +129,7 @@ def expected(default: Any) -> str:
     return f"{KINDS[type(default)]} like {str(default).lower()}"
 
 
-def misfit_settings(got: Any, default: Tree, at: str) -> Iterator[str]:
+def misfit_settings(got: object, default: Tree, at: str) -> Iterator[str]:
     """``misfits`` of a mapping. With another ``_target_`` it is left to the constructor."""
     if not isinstance(got, dict):
         yield f"{at}: got {got!r}, expected {expected(default)}; change them one by one"
@@ -144,7 +144,7 @@ def misfit_settings(got: Any, default: Tree, at: str) -> Iterator[str]:
                 yield f"{path}: it was removed, but is required; leave out ~{path}"
 
 
-def fits(got: Any, default: Any) -> bool:
+def fits(got: object, default: object) -> bool:
     """Whether the scalar (or schedule) has the default's type."""
     if isinstance(default, bool) or isinstance(got, bool):
         return isinstance(default, str) or type(got) is type(default)
@@ -153,7 +153,7 @@ def fits(got: Any, default: Any) -> bool:
     return not isinstance(got, dict | list)
 
 
-def number(value: Any) -> bool:
+def number(value: object) -> bool:
     """Whether the value is an integer or a float; a bool is neither."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
@@ -169,7 +169,11 @@ def why(error: Exception) -> str:
         from dream3d.run.config import Config
 
         field = Config.__dataclass_fields__.get(str(cause.full_key))
-        kind = ROOT.get(getattr(field.type, "__name__", str(field.type)), "settings") if field else "another type"
+        kind = (
+            ROOT.get(field.type.__name__ if isinstance(field.type, type) else str(field.type), "settings")
+            if field
+            else "another type"
+        )
         return f"{cause.full_key}: got {cause.value!r}, expected {kind}"
     if isinstance(error, InterpolationResolutionError):
         return f"{error.full_key}: got an interpolation that cannot be resolved ({first(error)}); see {HELP}"

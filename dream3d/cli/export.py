@@ -95,7 +95,7 @@ def value_of(word: str, text: str) -> Any:
     return text
 
 
-def fields_of(saved: DictConfig, file: Path) -> list[Any]:
+def fields_of(saved: DictConfig, file: Path) -> list[TrainableField]:
     """The field(s) of a checkpoint, on the CPU; of the second stage if that had begun.
 
     Raises UserError if the checkpoint is damaged or belongs to another field."""

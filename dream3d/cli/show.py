@@ -30,7 +30,7 @@ def leaves(tree: object, at: str = "") -> Tree:
     return {path: value for part in inside for path, value in part.items()}
 
 
-def changed(saved: Any) -> Tree:
+def changed(saved: DictConfig) -> Tree:
     """Settings that differ from the defaults. For a group with another ``_target_`` only that is listed."""
     from dream3d.cli.overrides import composed
 

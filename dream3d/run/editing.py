@@ -2,7 +2,6 @@
 
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -16,6 +15,7 @@ from dream3d.errors import UserError
 from dream3d.fields.edited import FINISHED, Edited, as_field
 from dream3d.optimize import Setup, of_source, render_and_encode
 from dream3d.run import checkpoint
+from dream3d.run.config import Tree
 from dream3d.run.construction_errors import restoring
 from dream3d.run.initial_field import KnowsShapes, carry, initial_shape
 from dream3d.seeding import generator
@@ -60,7 +60,7 @@ def begin(setup: Setup, settings: DictConfig) -> list[str]:
     return [*said, f'editing "{settings.source}" in {share:.1%} of the volume ({how})']
 
 
-def own(state: dict[str, Any], place: Path) -> dict[str, Any]:
+def own(state: Tree, place: Path) -> Tree:
     """The state of a run's field; of an edit that may change everything, that of its live field."""
     if "region" not in state:
         return state

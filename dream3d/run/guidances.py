@@ -96,7 +96,7 @@ def build_guidances(config: DictConfig, setup: Setup, prior_of: PriorOf) -> dict
     return {name: build_guidance(name, entry, config, setup, prior_of) for name, entry in entries.items()}
 
 
-def build_guidance(name: str, entry: Any, config: DictConfig, setup: Setup, prior_of: PriorOf) -> Guidance:
+def build_guidance(name: str, entry: DictConfig, config: DictConfig, setup: Setup, prior_of: PriorOf) -> Guidance:
     """Build one additional guidance term from its entry."""
     check_entry(name, entry)
     own = {key: entry[key] for key in ("prior", "prompts", "distill") if entry.get(key) is not None}
@@ -123,7 +123,7 @@ def build_guidance(name: str, entry: Any, config: DictConfig, setup: Setup, prio
     )
 
 
-def check_entry(name: str, entry: Any) -> None:
+def check_entry(name: str, entry: object) -> None:
     """Raise UserError for an empty entry, or one with unknown keys."""
     if not isinstance(entry, DictConfig) or not (entry.get("prior") or entry.get("distill")):
         raise UserError(f"guidance.{name}: got {entry}, expected settings with a prior, a distill, or both")

@@ -9,13 +9,11 @@ No torch here: an invalid command must fail immediately.
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-from dream3d.run.config import Tree
-
-Tree = Tree
+Tree = dict[str, Any]
 """Settings, or JSON, as plain containers; what the leaves may be is said here, or by whoever reads them."""
 
 Entry = TypeVar("Entry")
@@ -161,8 +159,15 @@ MAY_BE_NULL = ("camera.distance", "distill.student", "prompts.views", "prompts.p
 """Settings whose default is not null but that null switches off or sets to automatic."""
 
 
-def of(table: Any, path: str) -> Any:
-    """The entry that matches the longest end of a path in a table (None if there is none).
+def key_of(names: Collection[str], path: str) -> str | None:
+    """The longest end of a path that is among the names (None: there is none)."""
+    parts = path.split(".")
+    ends = (".".join(parts[i:]) for i in range(len(parts)))
+    return next((end for end in ends if end in names), None)
+
+
+def of(table: Mapping[str, Entry], path: str) -> Entry | None:
+    """The entry for the longest end of a path in a table (None: there is none).
 
     >>> str(of(RANGES, "refine.camera.elevation"))
     'a number from -90 to 90'
@@ -214,7 +219,7 @@ def out_of_list(got: Sequence[object], path: str) -> Iterator[str]:
         yield from out_of_range(item, path)
 
 
-def out_of_schedule(got: Tree, path: str) -> Iterator[str]:
+def out_of_schedule(got: Mapping[str, object], path: str) -> Iterator[str]:
     """A schedule's values have the range of the setting (a varying one may reach an open end), its steps that of
     steps."""
     allowed = of(RANGES, path) or ANYTHING

@@ -19,7 +19,7 @@ ROOMS = (
 """Packages of dream3d that a saved configuration's ``_target_`` may refer to, besides torch.optim."""
 
 
-def foreign(tree: Any) -> Iterator[str]:
+def foreign(tree: object) -> Iterator[str]:
     """Every ``_target_`` outside those packages: a run folder may come from anyone, and loading it must not call
     arbitrary code.
 

@@ -189,7 +189,7 @@ def refine(
     return fine
 
 
-def found(folder: Path, first: Any, start: Callable[[Any], Mesh], field: Any) -> Mesh:
+def found(folder: Path, first: TrainableField, start: Callable[[TrainableField], Mesh], field: TrainableField) -> Mesh:
     """The mesh that ``start`` extracts from the field; that of the ``first`` coarse one is saved for comparison."""
     mesh = start(field)
     return keep_before(folder, mesh) if field is first else mesh

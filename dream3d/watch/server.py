@@ -52,7 +52,7 @@ class Handler(BaseHTTPRequestHandler):
     server: LiveServer  # pyright: ignore[reportIncompatibleVariableOverride]
     server_version, sys_version = "dream3d", ""
 
-    def log_message(self, format: str, *args: Any) -> None:
+    def log_message(self, format: str, *args: object) -> None:
         """No request log: the console belongs to the run."""
 
     def do_GET(self) -> None:

@@ -7,6 +7,7 @@ follows a coarse volume, that of the model which the picture looks like most.
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from scipy.ndimage import binary_dilation, binary_erosion, binary_fill_holes
@@ -71,9 +72,9 @@ def sides(cells: Bool[Tensor, "n n n"] | None) -> tuple[Float[Tensor, "f 3"], Fl
     """Corners of the cells that are surely outside of what the cells enclose, and of those surely inside."""
     if cells is None:
         return torch.zeros(0, 3), torch.zeros(0, 3)
-    filled = binary_fill_holes(cells.numpy())
+    filled = np.asarray(binary_fill_holes(cells.numpy()))
     size = len(cells)
-    found = (~binary_dilation(filled, iterations=1), binary_erosion(filled, iterations=2))
+    found = (~np.asarray(binary_dilation(filled, iterations=1)), np.asarray(binary_erosion(filled, iterations=2)))
     free, solid = (torch.from_numpy(part).nonzero().float() / size * 2 - 1 for part in found)
     return free, solid
 

@@ -64,8 +64,8 @@ def recognise(
 def around(camera: Camera, azimuths: "range | list[float]", elevations: tuple[int, ...]) -> Camera:
     """Cameras like this one at all these angles, in degrees."""
     angles = torch.tensor([(float(a), float(e)) for e in elevations for a in azimuths]).deg2rad()
-    same = [one.expand(len(angles)) for one in (camera.distance, camera.fov_y)]
-    return orbit(angles[:, 0], angles[:, 1], *same, camera.height)
+    distance, fov_y = (one.expand(len(angles)) for one in (camera.distance, camera.fov_y))
+    return orbit(angles[:, 0], angles[:, 1], distance, fov_y, camera.height)
 
 
 def volumes_of(family: MiniFamily) -> Volumes | None:

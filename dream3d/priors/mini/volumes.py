@@ -10,6 +10,7 @@ import lzma
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -65,5 +66,5 @@ def save_volumes(volumes: Volumes, file: Path) -> None:
         "occupied": np.packbits(volumes.occupied[:, :-1].numpy()).tobytes(),
         "luma": (volumes.luma[volumes.occupied] * LEVELS).round().byte().numpy().tobytes(),
     }
-    packed = {key: np.frombuffer(lzma.compress(value), np.uint8) for key, value in data.items()}
+    packed: Any = {key: np.frombuffer(lzma.compress(value), np.uint8) for key, value in data.items()}
     np.savez(file, names=np.array(volumes.names), **packed)
