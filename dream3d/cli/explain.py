@@ -169,11 +169,8 @@ def why(error: Exception) -> str:
         from dream3d.run.config import Config
 
         field = Config.__dataclass_fields__.get(str(cause.full_key))
-        kind = (
-            ROOT.get(field.type.__name__ if isinstance(field.type, type) else str(field.type), "settings")
-            if field
-            else "another type"
-        )
+        name = field.type.__name__ if field and isinstance(field.type, type) else str(field and field.type)
+        kind = ROOT.get(name, "settings") if field else "another type"
         return f"{cause.full_key}: got {cause.value!r}, expected {kind}"
     if isinstance(error, InterpolationResolutionError):
         return f"{error.full_key}: got an interpolation that cannot be resolved ({first(error)}); see {HELP}"

@@ -15,7 +15,7 @@ from torch import Tensor
 from transformers import AutoTokenizer, CLIPModel
 
 from dream3d.errors import UserError
-from dream3d.priors.parts import Component, named
+from dream3d.priors.parts import Component, by_name
 
 MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 OPEN_CLIP = "open_clip:"
@@ -79,7 +79,7 @@ def from_transformers(name: str, model: Component, tokenizer: Component) -> Clip
 
 def tensor(output: object) -> Tensor:
     """The embedding itself, where transformers wraps it."""
-    found = output if isinstance(output, Tensor) else named(output, "pooler_output")
+    found = output if isinstance(output, Tensor) else by_name(output, "pooler_output")
     assert isinstance(found, Tensor)
     return found
 

@@ -18,7 +18,7 @@ else:
     Component = object  # nothing that a check at run time could ask of all of them
 
 
-def named(owner: object, name: str) -> "Component | None":
+def by_name(owner: object, name: str) -> "Component | None":
     """What is known by its name alone: the class that model_index.json says, a method that some families have.
     None where the owner has nothing of that name."""
     return getattr(owner, name, None)

@@ -27,7 +27,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from dream3d.errors import UserError
-from dream3d.priors.parts import Component, named
+from dream3d.priors.parts import Component, by_name
 
 Prediction = Literal["epsilon", "v_prediction", "sample", "flow_prediction"]
 PREDICTIONS: tuple[str, ...] = get_args(Prediction)
@@ -106,7 +106,7 @@ def schedule(
         ValueError: the scheduler has neither ``alphas_cumprod`` nor flow sigmas, or predicts
             something unknown.
     """
-    config, alpha_bar = named(scheduler, "config") or {}, named(scheduler, "alphas_cumprod")
+    config, alpha_bar = by_name(scheduler, "config") or {}, by_name(scheduler, "alphas_cumprod")
     if isinstance(alpha_bar, Tensor):
         prediction = config.get("prediction_type", "epsilon")
         if prediction not in PREDICTIONS:

@@ -16,7 +16,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from dream3d.priors.loading.components import ENCODERS, quiet
-from dream3d.priors.parts import Component, named
+from dream3d.priors.parts import Component, by_name
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def cut(tokenizer: Component, prompt: str, length: int) -> str:
 def clip_last(encoder: Component, tokenizer: Component, prompts: Sequence[str]) -> Float[Tensor, "b l c"]:
     """Last hidden states of a CLIP text model (SD 1 and 2, the embedded prior)."""
     ids, mask = tokens(tokenizer, prompts, tokenizer.model_max_length, encoder.device)
-    masked = named(encoder.config, "use_attention_mask")
+    masked = by_name(encoder.config, "use_attention_mask")
     return encoder(ids, attention_mask=mask if masked else None)[0]
 
 

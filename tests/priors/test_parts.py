@@ -1,8 +1,8 @@
 import math
 
-from dream3d.priors.parts import named
+from dream3d.priors.parts import by_name
 
 
 def test_what_is_not_there_is_none():
-    assert named(math, "pi") == math.pi
-    assert named(math, "nothing_of_this_name") is None
+    assert by_name(math, "pi") == math.pi
+    assert by_name(math, "nothing_of_this_name") is None

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from dream3d.errors import UserError
 from dream3d.priors.loading.components import quiet
-from dream3d.priors.parts import Component, named
+from dream3d.priors.parts import Component, by_name
 from dream3d.priors.spaces import resized
 from dream3d.types import Camera, Render
 
@@ -105,7 +105,7 @@ def load_control(path: str | None, kind: str, scale: float, size: int, unet: Com
             f"prior.control: got '{path}', expected a ControlNet's folder (config.json, weights); to fetch "
             "one: hf download <owner/name> --local-dir <folder>"
         )
-    if named(unet, "mid_block") is None or "cross_attention_dim" not in unet.config:
+    if by_name(unet, "mid_block") is None or "cross_attention_dim" not in unet.config:
         raise UserError(f"prior.control: got a {type(unet).__name__} prior, expected Stable Diffusion 1, 2 or XL")
     try:
         with quiet():

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from dream3d.errors import UserError
 from dream3d.priors.loading.components import quiet
-from dream3d.priors.parts import Component, named
+from dream3d.priors.parts import Component, by_name
 
 PARTS = ("image_proj", "ip_adapter")
 EXPECTED = {
@@ -91,7 +91,7 @@ def load_image(wanted: Picture, unet: Component) -> IPAdapter | None:
             "IP-Adapter made for the base model, and the image encoder that comes with it"
         ) from error
     for processor in unet.attn_processors.values():
-        if named(processor, "to_k_ip") is not None:
+        if by_name(processor, "to_k_ip") is not None:
             processor.scale = [wanted.scale]
     unet.requires_grad_(False)
     return shown
@@ -106,7 +106,7 @@ def check(wanted: Picture, unet: Component) -> None:
                 f"prior.image.{name}: got {path!r}, expected {EXPECTED[name]} that exists; an image prompt "
                 "needs prior.image.file, .adapter and .encoder"
             )
-    if "cross_attention_dim" not in unet.config or named(unet, "_load_ip_adapter_weights") is None:
+    if "cross_attention_dim" not in unet.config or by_name(unet, "_load_ip_adapter_weights") is None:
         raise UserError(
             f"prior.image: got a {type(unet).__name__} prior, expected Stable Diffusion 1, 2 or XL; leave "
             "out prior.image"

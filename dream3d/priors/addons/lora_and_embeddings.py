@@ -15,7 +15,7 @@ from torch import Tensor
 
 from dream3d.errors import UserError
 from dream3d.priors.loading.components import ENCODERS, NETWORKS, Components, quiet
-from dream3d.priors.parts import Component, named
+from dream3d.priors.parts import Component, by_name
 
 LORA_FILE = "pytorch_lora_weights.safetensors"  # what diffusers' save_lora_weights writes
 ADAPTER = "file"
@@ -29,8 +29,8 @@ def assembled(parts: Components, setting: str, able: str) -> Component:
     Raises UserError where that pipeline has no method ``able``, naming the setting.
     """
     name = str(parts.index.get("_class_name"))
-    kind = named(diffusers, name)
-    if kind is None or named(kind, able) is None:
+    kind = by_name(diffusers, name)
+    if kind is None or by_name(kind, able) is None:
         raise UserError(
             f"{setting}: got a prior of class {name}, which takes no such files; expected Stable Diffusion "
             f"or its like; leave out {setting} or choose another prior"

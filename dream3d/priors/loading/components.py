@@ -18,7 +18,7 @@ from torch import nn
 from transformers.utils import logging as transformers_logging
 
 from dream3d.errors import UserError
-from dream3d.priors.parts import Component, named
+from dream3d.priors.parts import Component, by_name
 
 NETWORKS = ("unet", "transformer")
 ENCODERS = ("text_encoder", "text_encoder_2", "text_encoder_3")
@@ -67,10 +67,10 @@ def component_class(role: str, library: str, name: str) -> Component:
             "folders that bring their own code are not loaded"
         )
     try:
-        found = named(importlib.import_module(library), name)
+        found = by_name(importlib.import_module(library), name)
     except ImportError:
         found = None
-    if found is None or named(found, "from_pretrained") is None:
+    if found is None or by_name(found, "from_pretrained") is None:
         raise UserError(
             f"{role}: got class {library}.{name}, which is not installed; upgrade {library.partition('.')[0]}"
         )

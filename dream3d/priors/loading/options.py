@@ -9,7 +9,7 @@ from torch import nn
 
 from dream3d.errors import UserError
 from dream3d.priors.mini.network import channels_last as in_channels_last
-from dream3d.priors.parts import Component, named
+from dream3d.priors.parts import Component, by_name
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def save_time(options: Options, network: Component) -> None:
 
 def able(option: str, module: Component | None, method: str) -> Component:
     """The module's method. Raises UserError naming the option where there is none."""
-    found = named(module, method)
+    found = by_name(module, method)
     if found is None:
         what = "has no VAE" if module is None else f"is a {type(module).__name__}, which does not offer it"
         raise UserError(f"prior.options.{option}: got true, but this prior {what}; use prior.options.{option}=false")

@@ -27,7 +27,7 @@ from dream3d.priors.loading.components import (
 )
 from dream3d.priors.loading.memory import room_for
 from dream3d.priors.loading.resolve import EMBEDDED, SMALL, is_hub_id, reason_of, resolve
-from dream3d.priors.parts import Component, named
+from dream3d.priors.parts import Component, by_name
 
 WEIGHTS_OF = (
     "model.diffusion_model.",
@@ -112,8 +112,8 @@ def load_single_file(
     index = read_index(folder)
     for role, (library, name) in wanted(index).items():
         component_class(role, library, name)
-    kind = named(diffusers, str(index.get("_class_name")))
-    if kind is None or named(kind, "from_single_file") is None:
+    kind = by_name(diffusers, str(index.get("_class_name")))
+    if kind is None or by_name(kind, "from_single_file") is None:
         raise UserError(
             f"prior.config: got {folder} of class {index.get('_class_name')}, which is never in a single "
             "file; expected that of the file's base model"
@@ -131,7 +131,7 @@ def load_single_file(
             "use prior.config=<folder of the file's base model>"
         ) from error
     dtypes = {"unet": dtype, "transformer": dtype, **dict.fromkeys(ENCODERS, text_dtype)}
-    parts = {role: named(made, role) for role in wanted(index)}
+    parts = {role: by_name(made, role) for role in wanted(index)}
     for role, part in parts.items():
         if isinstance(part, torch.nn.Module):
             part.to(dtypes.get(role, torch.float32)).eval().requires_grad_(False)

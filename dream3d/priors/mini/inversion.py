@@ -72,9 +72,9 @@ def sides(cells: Bool[Tensor, "n n n"] | None) -> tuple[Float[Tensor, "f 3"], Fl
     """Corners of the cells that are surely outside of what the cells enclose, and of those surely inside."""
     if cells is None:
         return torch.zeros(0, 3), torch.zeros(0, 3)
-    filled = np.asarray(binary_fill_holes(cells.numpy()))
+    filled = np.asarray(binary_fill_holes(cells.numpy()), bool)
     size = len(cells)
-    found = (~np.asarray(binary_dilation(filled, iterations=1)), np.asarray(binary_erosion(filled, iterations=2)))
+    found = (~np.asarray(binary_dilation(filled, iterations=1), bool), np.asarray(binary_erosion(filled, iterations=2)))
     free, solid = (torch.from_numpy(part).nonzero().float() / size * 2 - 1 for part in found)
     return free, solid
 
