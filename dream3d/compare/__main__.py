@@ -1,9 +1,9 @@
-"""``python -m dream3d compare``: runs, and a report that shows them side by side.
+"""``python -m dream3d compare``: several runs and a report that compares them.
 
     python -m dream3d compare prompt="a corgi" distill=[sds,sjc,vsd,csd] seeds=[0,1,2]
 
-A group (distill, field, prior) given as a list is what is compared. The keys below are the comparison's own;
-any other key=value goes to every run.
+Groups (distill, field, prior) given as a list are compared. The keys below belong to the comparison; any other
+key=value goes to every run.
 
 """
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def command(words: Sequence[str]) -> int:
-    """One comparison, or help. Returns the exit code: 0, 2 for a mistake (one line on stderr), 130 after Ctrl-C."""
+    """Compare, or print help. Returns the exit code: 0, 2 for a user error (one line on stderr), 130 after Ctrl-C."""
     if not words or HELP_FLAGS.intersection(words):
         keys = (configuration.folder() / "compare.yaml").read_text(encoding="utf-8")
         sys.stdout.write(f"{written(__doc__)}\n{keys}")
@@ -33,10 +33,10 @@ def command(words: Sequence[str]) -> int:
 
 
 def compared(words: Sequence[str], console: Console) -> None:
-    """Run what is not there yet, then write the report from what there is.
+    """Carry out the runs that are missing, then write the report.
 
     Raises:
-        UserError: something the user can mend, before anything is run.
+        UserError: something the user can fix, before anything runs.
     """
     request = read(words)
     from dream3d.compare.grid import cells, existing
@@ -45,7 +45,7 @@ def compared(words: Sequence[str], console: Console) -> None:
     if settings.collect is not None:
         return collected(settings, console)
     planned = cells(request) if settings.runs is None else existing(settings.runs, root)
-    from dream3d.compare.launch import check_launcher  # torch only once the command is known to be sound
+    from dream3d.compare.launch import check_launcher  # torch is imported only once the command has been validated
     from dream3d.compare.report import opened
     from dream3d.report.console import say
 
@@ -55,7 +55,7 @@ def compared(words: Sequence[str], console: Console) -> None:
         carry_out(planned, request, words, console)
     except KeyboardInterrupt:
         told(planned, settings, words, console)
-        say(console, "stopped; the same command goes on from here")
+        say(console, "interrupted; rerun the same command to resume")
         raise
     if not settings.estimate_only:
         told(planned, settings, words, console)
@@ -63,7 +63,7 @@ def compared(words: Sequence[str], console: Console) -> None:
 
 
 def told(planned: "Sequence[Cell]", settings: Settings, words: Sequence[str], console: Console) -> None:
-    """Report and exports; of a shard, only once nothing is left to the others."""
+    """Write the report and exports; for a shard, only once all other shards are done."""
     from dream3d.compare.exports import write_exports
     from dream3d.compare.report import write_report
     from dream3d.compare.work import done, failure
@@ -71,7 +71,7 @@ def told(planned: "Sequence[Cell]", settings: Settings, words: Sequence[str], co
 
     left = sum(not done(cell) and failure(cell) is None for cell in planned)
     if settings.shard is not None and left:
-        return say(console, f"{left} runs are left to other shards; the last one writes the report")
+        return say(console, f"{left} runs are left to other shards; the last shard writes the report")
     say(console, f"report: {write_report(planned, settings, words)}")
     for folder in write_exports(planned, settings):
         say(console, f"export: {folder}")
@@ -79,7 +79,7 @@ def told(planned: "Sequence[Cell]", settings: Settings, words: Sequence[str], co
 
 
 def carry_out(planned: "Sequence[Cell]", request: Request, words: Sequence[str], console: Console) -> None:
-    """Say what it will take, then run and measure what is not there yet: here, or in several workers."""
+    """Print the estimate, then run and measure what is missing: in this process, or in several workers."""
     from dream3d.compare.estimate import foretell
     from dream3d.compare.launch import launch, processes, workers_of
     from dream3d.compare.progress import Progress
@@ -97,20 +97,20 @@ def carry_out(planned: "Sequence[Cell]", request: Request, words: Sequence[str],
     left = [c for c in planned if not done(c) and (settings.retry or not failure(c))]
     expected, problems = foretell([c for c in left if not ran(c)], settings, prior_of, console, workers)
     if problems and len(problems) == len({cell.variant for cell in planned}):
-        raise problems[0]  # nothing can begin
+        raise problems[0]  # no variant can start
     if settings.estimate_only:
         return None
     if workers == 1 and not request.launcher:
         return work(planned, settings, prior_of, Progress(console, planned, expected))
-    del prior_of  # each worker loads its own
-    say(console, f"{len(planned) - len(left)} of {len(planned)} runs were tried before, {len(left)} are left")
-    forget_failures(left)  # so that each is tried again once, not by every worker
+    del prior_of  # each worker loads its own prior prior
+    say(console, f"{len(planned) - len(left)} of {len(planned)} runs were tried before, {len(left)} remain")
+    forget_failures(left)  # so that each is retried once, not by every worker
     Path(settings.out).expanduser().mkdir(parents=True, exist_ok=True)
     if left and request.launcher:
         launch(words, settings, request.launcher)
     elif left and (died := processes(words, settings)):
         numbers = ", ".join(map(str, died))
-        say(console, f"warning: worker {numbers} died; the same command goes on where it was")
+        say(console, f"warning: worker {numbers} died; rerun the same command to resume")
     return None
 
 

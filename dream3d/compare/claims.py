@@ -1,7 +1,7 @@
-"""A run belongs to one worker at a time: claims on the disk that workers share.
+"""Claims ensure that each run is handled by one worker at a time, through files on a shared disk.
 
-A claim is a file made with "create, or fail if it exists", which is atomic on local disks and NFS; its holder
-touches it while it lives.
+A claim is a file created with "fail if it exists", which is atomic on local disks and NFS; its holder touches it
+as a heartbeat.
 """
 
 import json
@@ -15,16 +15,16 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 STALE = 300.0
-"""Seconds without a sign of life after which a claim of another machine counts as abandoned."""
+"""Seconds without a heartbeat after which a claim of another machine counts as abandoned."""
 BEAT = 20.0
-"""Seconds between signs of life."""
+"""Seconds between heartbeats."""
 
 
 @contextmanager
 def claimed(folder: Path, stale: float | int = STALE, beat: float = BEAT) -> Iterator[bool]:
-    """Hold the folder's claim for as long as the block takes; False where another worker holds it.
+    """Hold the folder's claim during the block; yields False if another worker holds it.
 
-    A claim whose process is gone (on this machine), or that was not touched for ``stale`` seconds, is taken over.
+    A claim whose process has ended (on this machine), or without a heartbeat for ``stale`` seconds, is taken over.
     """
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "claim.json"
@@ -43,7 +43,7 @@ def claimed(folder: Path, stale: float | int = STALE, beat: float = BEAT) -> Ite
 
 
 def take(file: Path) -> bool:
-    """Make the claim; False where there is one."""
+    """Create the claim; False if there is one."""
     try:
         with file.open("x", encoding="utf-8") as stream:
             json.dump({"host": socket.gethostname(), "pid": os.getpid()}, stream)
@@ -53,11 +53,11 @@ def take(file: Path) -> bool:
 
 
 def abandoned(file: Path, stale: float | int) -> bool:
-    """Is the holder of a claim gone?"""
+    """Whether the holder of a claim is gone."""
     try:
         age = time.time() - file.stat().st_mtime
         holder = json.loads(file.read_text(encoding="utf-8") or "{}")
-    except (FileNotFoundError, json.JSONDecodeError):  # given up, or being written, this very moment
+    except (FileNotFoundError, json.JSONDecodeError):  # being released or written at this moment
         return False
     if holder.get("host") == socket.gethostname() and not lives(int(holder.get("pid", 0))):
         return True
@@ -65,24 +65,24 @@ def abandoned(file: Path, stale: float | int) -> bool:
 
 
 def lives(pid: int) -> bool:
-    """Is there a process of this number?"""
+    """Whether a process with this id exists."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    except OSError:  # someone else's
+    except OSError:  # owned by another user
         return True
     return pid > 0
 
 
 def take_over(file: Path, stale: float | int) -> bool:
-    """Put an abandoned claim aside and make one's own; False where another worker was faster."""
+    """Replace an abandoned claim by our own; False if another worker was faster."""
     aside = file.with_name(f".{file.stem}.{uuid.uuid4().hex}.json")
     try:
         os.rename(file, aside)
     except FileNotFoundError:
         return False
-    if not abandoned(aside, stale):  # between the look and the move somebody else took it over: give it back
+    if not abandoned(aside, stale):  # another worker took it over between check and rename: give it back
         with suppress(FileExistsError):
             os.link(aside, file)
         aside.unlink()

@@ -1,6 +1,6 @@
-"""A CLIP from disk, for scores of pictures against captions. Nothing is ever downloaded.
+"""A CLIP model from disk, to score images against captions. Nothing is ever downloaded.
 
-In the transformers format (a folder, or a hub id that is on disk), or of open_clip: ``open_clip:NAME:FILE``.
+In transformers format (a folder, or a cached hub id), or for open_clip: ``open_clip:NAME:FILE``.
 """
 
 import importlib
@@ -23,7 +23,7 @@ OPEN_CLIP = "open_clip:"
 
 @dataclass(frozen=True)
 class Clip:
-    """A CLIP (arXiv 2103.00020): its name, the side of the pictures that it wants, and its two encoders."""
+    """A CLIP model (arXiv 2103.00020): its name, image size in pixels, and the two encoders."""
 
     name: str
     size: int
@@ -32,7 +32,7 @@ class Clip:
 
     @torch.no_grad()
     def images(self, pictures: Float[Tensor, "n h w 3"]) -> Float[Tensor, "n d"]:
-        """Embeddings of pictures with values in [0, 1], resized to what the network wants."""
+        """Embeddings of images with values in [0, 1], resized to the network's input size."""
         x = F.interpolate(pictures.permute(0, 3, 1, 2), size=(self.size, self.size), mode="bicubic", antialias=True)
         mean, std = (torch.tensor(v)[:, None, None] for v in (MEAN, STD))
         return self.encode_images((x.clamp(0, 1) - mean) / std)
@@ -44,7 +44,7 @@ class Clip:
 
 
 def load(place: str) -> Clip:
-    """The CLIP in a folder, of a hub id that is on disk already, or of a file of open_clip.
+    """The CLIP model of a folder, a cached hub id, or an open_clip file.
 
     Raises:
         UserError: there is none.
@@ -56,14 +56,14 @@ def load(place: str) -> Clip:
         tokenizer = AutoTokenizer.from_pretrained(place, local_files_only=True)
     except (OSError, ValueError, KeyError) as error:
         raise UserError(
-            f"clip: got '{place}', which is no CLIP on disk; give the folder of one in the transformers format, "
+            f"clip: got '{place}', which is not a CLIP model on disk; give a folder in transformers format, "
             "or open_clip:NAME:FILE, such as open_clip:ViT-B-32:weights.pt"
         ) from error
     return from_transformers(Path(place).name, model, tokenizer)
 
 
 def from_transformers(name: str, model: Component, tokenizer: Component) -> Clip:
-    """The encoders of a CLIP of transformers."""
+    """The encoders of a CLIP model in transformers format."""
     model.eval()
     limit = model.config.text_config.max_position_embeddings
 
@@ -78,19 +78,19 @@ def from_transformers(name: str, model: Component, tokenizer: Component) -> Clip
 
 
 def tensor(output: object) -> Tensor:
-    """The embedding itself, where transformers wraps it."""
+    """The embedding, unwrapped from transformers' output object."""
     found = output if isinstance(output, Tensor) else by_name(output, "pooler_output")
     assert isinstance(found, Tensor)
     return found
 
 
 def named(place: str) -> tuple[str, Path]:
-    """Name and file of ``open_clip:NAME:FILE``. Raises UserError where they are not there."""
+    """Name and file of ``open_clip:NAME:FILE``. Raises UserError if they are missing."""
     name, colon, file = place.removeprefix(OPEN_CLIP).partition(":")
     path = Path(file).expanduser()
     if not name or not colon or not path.is_file():
         raise UserError(
-            f"clip: got '{place}', expected open_clip:NAME:FILE with a file of weights that is on disk, "
+            f"clip: got '{place}', expected open_clip:NAME:FILE with a weights file on disk, "
             "such as open_clip:ViT-B-32:weights.pt"
         )
     return name, path
@@ -106,7 +106,7 @@ def from_open_clip(name: str, file: Path) -> Clip:
         open_clip = importlib.import_module("open_clip")
     except ImportError as error:
         raise UserError(
-            "clip: got an open_clip model, but that is not installed; pip install open_clip_torch"
+            "clip: got an open_clip model, but open_clip is not installed; pip install open_clip_torch"
         ) from error
     try:
         model, _, _ = open_clip.create_model_and_transforms(name, pretrained=str(file), device="cpu")

@@ -20,13 +20,13 @@ LOGGED = ("loss", "grad_norm", "alpha")
 
 
 def collect(places: Sequence[str], out: Path) -> tuple[Path, int]:
-    """Write a line a run: what and how far it is, what was measured, and the settings in which the runs differ.
+    """Write one line per run: its progress, its measurements, and the settings in which the runs differ.
 
-    ``out`` ends in .csv or .parquet (which needs pyarrow), or is a folder, for ``runs.csv``. Returns the file and
-    the number of runs. What a run lacks is empty.
+    ``out`` ends in .csv or .parquet (needs pyarrow), or is a folder, for ``runs.csv``. Returns the file and the
+    number of runs. Missing values are empty.
 
     Raises:
-        UserError: no run is there, or no pyarrow.
+        UserError: no runs found, or pyarrow is missing.
     """
     roots = [Path(place).expanduser() for place in places]
     folders = sorted(
@@ -37,11 +37,13 @@ def collect(places: Sequence[str], out: Path) -> tuple[Path, int]:
         try:
             tree = flat(json.loads(json.dumps(plain_settings(folder), default=str)))
         except UserError:
-            continue  # a yaml of something else
+            continue  # not the yaml of a run
         trees.append(tree)
         lines.append(line_of(folder, tree))
     if not lines:
-        raise UserError(f"collect: got {', '.join(places)}, where no run is; give folders of runs, as collect=outputs")
+        raise UserError(
+            f"collect: got {', '.join(places)}, which has no runs; give folders of runs, e.g. collect=outputs"
+        )
     for line, tree in zip(lines, trees, strict=True):
         line.update({key: tree.get(key) for key in differing(trees) if key not in FIRST})
     file = out if out.suffix in (".csv", ".parquet") else out / "runs.csv"
@@ -51,7 +53,7 @@ def collect(places: Sequence[str], out: Path) -> tuple[Path, int]:
 
 
 def plain_settings(folder: Path) -> Tree:
-    """The settings of a run without what says where it is."""
+    """The settings of a run without paths."""
     from dream3d.compare.grid import resolved
 
     return resolved(saved_settings(folder, "collect"))
@@ -74,7 +76,7 @@ def line_of(folder: Path, tree: Tree) -> Line:
 
 
 def read(file: Path, otherwise: Tree | None) -> Any:
-    """A JSON file; ``otherwise`` where there is none, or half of one."""
+    """A JSON file; ``otherwise`` if it is missing or truncated."""
     try:
         return json.loads(file.read_text(encoding="utf-8"))
     except (OSError, json.JSONDecodeError):
@@ -82,7 +84,7 @@ def read(file: Path, otherwise: Tree | None) -> Any:
 
 
 def last_line(file: Path) -> Tree:
-    """The last whole line of a log."""
+    """The last complete line of a log."""
     lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
     for line in reversed(lines):
         try:
@@ -108,7 +110,7 @@ def flat(tree: Mapping[str, object], before: str = "") -> Tree:
 
 
 def differing(trees: Sequence[Tree]) -> list[str]:
-    """Keys whose values are not the same in all."""
+    """Keys whose values differ between runs."""
     keys = dict.fromkeys(key for tree in trees for key in tree)
     return [key for key in keys if len({str(tree.get(key)) for tree in trees}) > 1]
 

@@ -1,4 +1,4 @@
-"""Learning curves as inline SVG: a line a variant (mean over its runs), a band from the least to the most."""
+"""Learning curves as inline SVG: one line per variant (mean over its runs), with a band from minimum to maximum."""
 
 import html
 import math
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from dream3d.compare.figures import number
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#8c6d31")
-"""Okabe and Ito's, which colour-blind readers tell apart."""
+"""The palette of Okabe and Ito, distinguishable for colour-blind readers."""
 WIDTH, HEIGHT, LEFT, BOTTOM, TOP = 560, 240, 54, 24, 8
 BINS = 60
 Array = NDArray[np.float64]

@@ -1,4 +1,4 @@
-"""What a comparison will take, from a few steps of each variant and one run cut short, before it starts."""
+"""Estimates the time and memory of a comparison from a few steps of each variant and one shortened run."""
 
 import tempfile
 import time
@@ -21,18 +21,18 @@ from dream3d.run.build import PriorOf, build
 from dream3d.run.construction_errors import constructing
 
 SAMPLED = (0.125, 0.375, 0.625, 0.875)
-"""Of the run, where steps are timed: inversions take longer at high noise, so the first steps tell too much."""
+"""Fractions of the run at which steps are timed: inversions take longer at high noise, that is, at the start."""
 SHORT = 2
-"""Steps of the run that is cut short, to time what comes after the steps: mesh, pictures, measuring."""
+"""Steps of the shortened run that times what follows the steps: mesh, images, measurements."""
 MANY = 4
-"""Runs a variant from which on that is worth its time."""
+"""Minimum number of runs per variant for which that is worth its time."""
 
 
 def seconds_per_step(cell: Cell, prior_of: PriorOf, workers: int) -> float:
-    """Mean of steps spread over the run, after one to warm up, on a worker's part of the cores.
+    """Mean time of steps spread over the run, after a warm-up step, on a worker's share of the cores.
 
     Raises:
-        UserError: the run cannot begin.
+        UserError: the run cannot start.
     """
     settings = OmegaConf.create(cell.settings)
     threads = settings.threads or (max(1, cores() // workers) if workers > 1 else 0)
@@ -51,7 +51,7 @@ def seconds_per_step(cell: Cell, prior_of: PriorOf, workers: int) -> float:
 
 
 def seconds_besides(cell: Cell, settings: Settings, prior_of: PriorOf, each: float) -> float:
-    """Of a run besides its steps: a run of SHORT steps, less these. 0 where it fails."""
+    """Time of a run besides its steps: that of a run of SHORT steps minus those steps. 0 if it fails."""
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         own = {**cell.settings, "steps": SHORT, "out": folder}
@@ -63,8 +63,8 @@ def seconds_besides(cell: Cell, settings: Settings, prior_of: PriorOf, each: flo
 def foretell(
     cells: Sequence[Cell], settings: Settings, prior_of: PriorOf, console: Console, workers: int = 1
 ) -> tuple[dict[str, float], list[UserError]]:
-    """Say time and memory for these cells. Returns the expected seconds of one cell by variant (of its steps alone
-    where there are few cells), and why variants cannot begin, where they cannot.
+    """Print time and memory for these cells. Returns the expected seconds per cell by variant (steps only if there
+    are few cells), and the reasons why variants cannot start, if any.
     """
     each: dict[str, float] = {}
     besides: dict[str, float] = {}
@@ -90,7 +90,7 @@ def said(
     """The estimate in one line."""
     minutes = sum(expected.get(cell.variant, 0.0) for cell in cells) / workers / 60
     total = f"{minutes / 60:.1f} h" if minutes > 120 else f"{minutes:.1f} min"
-    total += " in all" if whole else " of steps, meshes and pictures on top"
+    total += " in all" if whole else " for the steps, plus meshes and images"
     rates = ", ".join(f"{variant} {seconds:.2g} s" for variant, seconds in sorted(each.items()))
     peak = peak_memory()
     if torch.cuda.is_available():

@@ -1,4 +1,4 @@
-"""Finished runs once more, in the folders that other projects' benchmarks read."""
+"""Writes finished runs in the folder layouts of other projects' benchmarks."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -31,10 +31,10 @@ T3BENCH_GROUPS = {"object with surroundings": "surr", "several objects": "multi"
 
 
 def write_exports(cells: Sequence[Cell], settings: Settings) -> list[Path]:
-    """Each layout that ``export=`` names, in a folder of its name beside the report. Returns these folders.
+    """Write each layout named by ``export=`` to a folder of that name beside the report. Returns the folders.
 
     Raises:
-        UserError: a layout that is not known.
+        UserError: an unknown layout.
     """
     given = settings.export
     names = [] if given is None else [str(n) for n in given] if isinstance(given, list) else [str(given)]
@@ -56,10 +56,10 @@ def with_meshes(cells: Sequence[Cell]) -> Iterator[tuple[Cell, Mesh]]:
 
 def gpteval3d(cells: Sequence[Cell], settings: Settings, folder: Path) -> None:
     """GPTEval3D's (arXiv 2401.04092): ``methods/<variant>/<index in prompts.json>/<seed>/rgb_0.png, normal_0.png ...``
-    round the object, over white; normals of the world as ``(n + 1) / 2``.
+    around the object, over white; world-space normals as ``(n + 1) / 2``.
 
     A ``prompts.json`` that is in the folder already (theirs, for a tournament against their methods) keeps its order;
-    prompts that are not in it are added at its end. Runs whose pictures are there are left alone.
+    missing prompts are appended. Runs that already have images are skipped.
     """
     listed = folder / "prompts.json"
     known = json.loads(listed.read_text(encoding="utf-8")) if listed.is_file() else []

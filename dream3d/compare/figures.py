@@ -1,8 +1,8 @@
-"""How numbers are written in reports."""
+"""Number formatting in reports."""
 
 
 def number(value: float) -> str:
-    """Three significant digits, no exponent where people do without.
+    """Three significant digits, without an exponent for usual magnitudes.
 
     >>> [number(x) for x in (0.01234, 5999.0, 1234567.0, 0.0, 2e-6)]
     ['0.0123', '5999', '1234567', '0', '2e-06']

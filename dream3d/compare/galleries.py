@@ -1,6 +1,6 @@
-"""What the page shows of each prompt: turntables, eight sides, and how well the judge knows it.
+"""Sections of the page for each prompt: turntables, eight views, and the judge's recognition.
 
-With many prompts, those after the first few are folded away.
+With many prompts, all but the first few are collapsed.
 """
 
 import html
@@ -14,12 +14,12 @@ from dream3d.compare.views import VIEWS
 from dream3d.types import Image
 
 OPEN = 3
-"""Prompts that are not folded away."""
+"""Number of prompts that are not collapsed."""
 NAMES = ("front", "", "side", "", "back", "", "side", "")
 
 
 def folded(parts: Mapping[str, str]) -> str:
-    """Title -> HTML, each to be opened and closed where there are many."""
+    """Title -> HTML; collapsible if there are many."""
     if len(parts) <= OPEN:
         return "".join(f"<h3>{html.escape(title)}</h3>{body}" for title, body in parts.items())
     return "".join(
@@ -29,7 +29,7 @@ def folded(parts: Mapping[str, str]) -> str:
 
 
 def turntables(cells: Sequence[Cell], rows: Sequence[Row], pictures: Mapping[Cell, Image]) -> str:
-    """A line a prompt and seed, the variants beside each other."""
+    """One row per prompt and seed, the variants side by side."""
     lines: dict[str, str] = {}
     variants = list(dict.fromkeys(cell.variant for cell in cells))
     place = {(c.variant, c.prompt, c.seed): i for i, c in enumerate(cells)}
@@ -42,7 +42,7 @@ def turntables(cells: Sequence[Cell], rows: Sequence[Row], pictures: Mapping[Cel
 
 
 def box(i: int, row: Row, seen: bool) -> str:
-    """One turntable, or why there is none."""
+    """One turntable, or the reason why there is none."""
     name = html.escape(row.variant)
     inside = f"<div class='turn s{i}' role='img' aria-label='{name}, turning'></div>" if seen else ""
     inside = inside or f"<div class='none'>{html.escape(row.failed or 'no pictures')}</div>"
@@ -50,7 +50,7 @@ def box(i: int, row: Row, seen: bool) -> str:
 
 
 def sheets(cells: Sequence[Cell], rows: Sequence[Row], pictures: Mapping[Cell, Image]) -> str:
-    """Every result from eight sides, a line each, a table a prompt."""
+    """Eight views of every result, one row each, one table per prompt."""
     head = f"<tr><th></th>{''.join(f'<th>{name}</th>' for name in NAMES)}</tr>"
     lines: dict[str, str] = {}
     for i, (cell, row) in enumerate(zip(cells, rows, strict=True)):
@@ -66,7 +66,7 @@ def sheets(cells: Sequence[Cell], rows: Sequence[Row], pictures: Mapping[Cell, I
 
 
 def by_prompt(rows: Sequence[Row]) -> str:
-    """The judge's R-precision and rank of each prompt, means over seeds; nothing for a single prompt."""
+    """The judge's R-precision and rank of each prompt, means over seeds; empty for a single prompt."""
     prompts, variants = dict.fromkeys(row.prompt for row in rows), dict.fromkeys(row.variant for row in rows)
     if len(prompts) < 2:
         return ""
@@ -79,7 +79,7 @@ def by_prompt(rows: Sequence[Row]) -> str:
 
 
 def score(rows: Sequence[Row]) -> str:
-    """R-precision and rank of runs that differ in their seed, the darker the better."""
+    """R-precision and rank of runs that differ only in their seed; darker is better."""
     precision, rank = (mean(rows, name) for name in ("judge_precision", "judge_rank"))
     if precision is None or rank is None:
         return "<td class='missing'>&ndash;</td>"
@@ -88,6 +88,6 @@ def score(rows: Sequence[Row]) -> str:
 
 
 def mean(rows: Sequence[Row], name: str) -> float | None:
-    """Over those rows that have a number."""
+    """Mean over the rows that have a number."""
     values = [v for row in rows if isinstance(v := row.values.get(name), float)]
     return statistics.fmean(values) if values else None

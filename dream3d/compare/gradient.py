@@ -1,4 +1,4 @@
-"""How noisy is a distillation gradient? Its mean and variance over noise, at a fixed x and t."""
+"""Noise of a distillation gradient: its mean and variance over noise draws at fixed x and t."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -27,7 +27,7 @@ def moments(grads: Float[Tensor, "k *d"]) -> tuple[float, float]:
 
 
 def stream(view: int, name: str) -> Generator:
-    """Random numbers that no run's step draws, and that are the same for all runs."""
+    """A random stream that no training step uses, identical for all runs."""
     return generator(0, view, f"moments {name}")
 
 
@@ -37,7 +37,7 @@ def gradient_moments(
 ) -> list[tuple[float, float]]:
     """``moments`` of the loss's gradient with respect to x, for each t = fraction * T, mean over views.
 
-    x is the first field from cameras that are the same for all runs. Memory as a step with ``noise_samples`` views.
+    x is the first field from cameras shared by all runs. Needs the memory of a step with ``noise_samples`` views.
     """
     camera = setup.camera.sample(views, setup.size, generator(0, 0, "moments camera"))
     found = torch.zeros(len(fractions), 2)

@@ -24,13 +24,13 @@ from dream3d.run.directory import slug
 from dream3d.run.saved import saved_settings
 
 PLACE = ("out", "resume", "overwrite")
-"""Settings that say where a run is, not what it is."""
+"""Settings that are paths of a run and do not change its result."""
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One run: what is varied, the prompt and seed, the folder of the run and of what is measured of it
-    (the same, but for runs that exist already), and its resolved settings."""
+    """One run: variant, prompt, seed, the folders of the run and of its measurements (the same, except for runs that
+    already exist), and its resolved settings."""
 
     variant: str
     prompt: str
@@ -46,7 +46,7 @@ class Cell:
 
 
 def cells(request: Request) -> list[Cell]:
-    """All cells in the order of the report: by prompt, then seed, then variant.
+    """All cells in the order of the report: by prompt, seed, variant.
 
     Raises:
         UserError: unknown keys or values.
@@ -72,15 +72,15 @@ NOTHING = "compared"
 
 
 def share_time(config: DictConfig, base: DictConfig, chosen: Tree) -> None:
-    """Timesteps and noises per view as in the base configuration, unless they are what is varied."""
+    """Timesteps and number of noise draws as in the base configuration, unless they are varied."""
     for name in ("time", "noise_samples"):
         if not any(key.startswith(f"distill.{name}") for key in chosen):
             config.distill[name] = OmegaConf.masked_copy(base.distill, [name])[name]
 
 
 def cell(variant: str, config: DictConfig, prompt: str, seed: int, root: Path) -> Cell:
-    """The variant's run for a prompt and a seed. Its folder's name ends in a digest of all settings, so
-    that a run is found again by the same command and never mixed up with another."""
+    """The variant's run for a prompt and a seed. The folder name ends in a digest of all settings, so
+    that the same command finds the run again and never confuses it with another."""
     own = cast(DictConfig, config.copy())
     own.prompt, own.seed = prompt, seed
     configuration.check(own)
@@ -96,7 +96,7 @@ def resolved(config: DictConfig) -> Tree:
 
 
 def digest(settings: Tree) -> str:
-    """Eight hex digits that tell settings apart.
+    """Eight hex digits that identify the settings.
 
     >>> digest({"a": 1, "b": 2}) == digest({"b": 2, "a": 1})
     True
@@ -123,15 +123,15 @@ def axes(request: Request) -> dict[str, list[Given]]:
 
 
 def members(group: str) -> list[str]:
-    """All members of a configuration group. Raises UserError where the key is no group."""
+    """All members of a configuration group. Raises UserError if the key is not a group."""
     folder = configuration.folder() / group
     if not folder.is_dir():
-        raise UserError(f"values: got nothing for axis={group}, expected a list, as values=[1,5,10]")
+        raise UserError(f"values: got nothing for axis={group}, expected a list, e.g. values=[1,5,10]")
     return sorted(file.stem for file in folder.glob("*.yaml"))
 
 
 def axis_words(key: str, values: Sequence[Given]) -> list[str]:
-    """One command-line word a value.
+    """One command-line override per value.
 
     >>> axis_words("distill.loss.scale", [1, 2.5])
     ['distill.loss.scale=1', 'distill.loss.scale=2.5']
@@ -143,7 +143,7 @@ def axis_words(key: str, values: Sequence[Given]) -> list[str]:
 
 
 def label(words: Sequence[str]) -> str:
-    """A variant's name: members of groups by their name alone.
+    """The label of a variant: group members by name only.
 
     >>> label(["distill=sds", "distill.loss.scale=5"])
     'sds, distill.loss.scale=5'
@@ -154,11 +154,11 @@ def label(words: Sequence[str]) -> str:
 
 
 def existing(folders: Sequence[str], root: Path) -> list[Cell]:
-    """Cells of runs that exist already. Runs that differ in nothing but prompt and seed are one variant,
-    named after the first one's folder.
+    """Cells of existing runs. Runs that differ only in prompt and seed form one variant, named after the first one's
+    folder.
 
     Raises:
-        UserError: a folder that holds no run.
+        UserError: a folder without a run.
     """
     found, names = [], {}
     for place in folders:

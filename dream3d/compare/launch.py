@@ -1,7 +1,7 @@
 """A comparison in several processes: our own on one machine, or Hydra's launchers (joblib, Slurm by submitit, Ray).
 
-Each runs the same command with a shard of its own, and takes from the others' what they have not begun
-(``claims.py``); the prior is loaded once in each.
+Each process runs the same command on its own shard, then takes over runs that others have not begun
+(``claims.py``), and loads the prior once.
 """
 
 import importlib.util
@@ -36,7 +36,7 @@ QUIET = {"hydra.output_subdir": "null", "hydra/job_logging": "none", "hydra/hydr
 
 @dataclass
 class Job:
-    """What a job is told: the file of the command, and its shard."""
+    """Input of a job: the file with the command, and its shard."""
 
     command: str = ""
     shard: str = "0/1"
@@ -46,7 +46,7 @@ ConfigStore.instance().store(name="compare_job", node=Job)
 
 
 def check_launcher(words: Sequence[str]) -> None:
-    """Raise UserError where ``hydra/launcher=`` names a plugin that is not installed."""
+    """Raise UserError if ``hydra/launcher=`` names a plugin that is not installed."""
     chosen = [w.partition("=")[2] for w in words if w.startswith("hydra/launcher=")]
     for name in chosen:
         plugin = PLUGINS.get(name)
@@ -58,7 +58,7 @@ def check_launcher(words: Sequence[str]) -> None:
 
 
 def installed(plugin: str) -> bool:
-    """Can Hydra find the plugin?"""
+    """Whether Hydra can find the plugin."""
     try:
         return importlib.util.find_spec(f"hydra_plugins.{plugin}") is not None
     except ModuleNotFoundError:  # there are no plugins at all
@@ -90,19 +90,20 @@ def launch(words: Sequence[str], settings: Settings, launcher: Sequence[str]) ->
 
 
 def job(told: DictConfig) -> None:
-    """One worker's share of the command."""
+    """Run one worker's shard of the command."""
     compared = pkgutil.resolve_name("dream3d.compare.__main__:compared")  # which knows this file
     words = json.loads(Path(told.command).read_text(encoding="utf-8"))
     compared([*words, f"shard={told.shard}"], Console())
 
 
 def processes(words: Sequence[str], settings: Settings) -> list[int]:
-    """Run the command in ``settings.workers`` processes on this machine. Returns those (1, 2, ...) that died.
+    """Run the command in ``settings.workers`` processes on this machine. Returns the numbers (1, 2, ...) of those
+    that died.
 
-    Each gets an equal part of the cores, unless OMP_NUM_THREADS says otherwise.
+    Each gets an equal share of the cores, unless OMP_NUM_THREADS is set.
 
     Raises:
-        KeyboardInterrupt: after all have saved what they were at.
+        KeyboardInterrupt: after all workers have saved their current run.
     """
     workers = settings.workers or 1
     place = {"OMP_NUM_THREADS": str(max(1, cores() // workers)), **os.environ}
@@ -119,5 +120,5 @@ def processes(words: Sequence[str], settings: Settings) -> list[int]:
 
 
 def workers_of(settings: Settings, launcher: Sequence[str]) -> int:
-    """How many share the cells: as said; else two jobs of a launcher, or this process alone."""
+    """The number of workers: as set, by default two jobs of a launcher, or this process alone."""
     return settings.workers or (2 if launcher else 1)

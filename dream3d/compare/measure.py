@@ -1,4 +1,4 @@
-"""What is measured of one finished run."""
+"""Measurements of one finished run."""
 
 import json
 import statistics
@@ -33,7 +33,7 @@ POINTS, NEAR, GRID = 20_000, 0.05, 64
 
 
 def measure(cell: Cell, settings: Settings, prior_of: PriorOf) -> Values:
-    """All values of a run; the pictures of its mesh are written beside (``views.png``)."""
+    """All values of a run; also writes the renders of its mesh (``views.png``)."""
     begun = json.loads(text) if (text := read(cell.measures / "resumed.json")) else 0
     found = {
         **spent(cell, begun),
@@ -51,15 +51,15 @@ def read(file: Path) -> str:
 
 
 def spent(cell: Cell, begun: int) -> Values:
-    """Seconds and memory from run.json. A run that was resumed at step ``begun`` timed only what came after,
-    so its time in all is taken from its seconds per step."""
+    """Seconds and memory from run.json. A run resumed at step ``begun`` timed only what followed, so
+    its total time is computed from its seconds per step."""
     facts = json.loads(read(cell.folder / "run.json") or "{}")
     stages = facts.get("stages", {})
     peak = facts.get("peak_gpu_memory") or facts.get("peak_memory")
     steps = cell.settings["steps"]
     found: Values = {"peak_memory": peak if peak is not None else Missing("not in the run's run.json")}
     if "coarse" not in stages or steps <= begun:
-        return found | missing(("seconds_per_step", "seconds"), "the run's run.json has no time of its steps")
+        return found | missing(("seconds_per_step", "seconds"), "the run's run.json has no step time")
     each = stages["coarse"] / (steps - begun)
     return {**found, "seconds_per_step": each, "seconds": sum(stages.values()) + each * begun}
 
@@ -76,7 +76,7 @@ def log(cell: Cell) -> list[Tree]:
 
 
 def shape(cell: Cell, settings: Settings) -> Values:
-    """Of the exported mesh: its pictures, faces, whether it is watertight, and how near a reference it is."""
+    """Of the exported mesh: renders, number of faces, watertightness, and distance to a reference."""
     file = mesh_file(cell.folder)
     if file is None:
         return missing(("faces", "watertight", "chamfer", "f_score", "iou"), "the run has no mesh file")
@@ -88,14 +88,14 @@ def shape(cell: Cell, settings: Settings) -> Values:
 
 
 def reference_of(prompt: str, place: str | None) -> Path | str:
-    """The reference mesh of a prompt, or why there is none."""
+    """The reference mesh of a prompt, or the reason why there is none."""
     if place is None:
         return "no reference mesh was given (reference=mesh.glb)"
     path = Path(place).expanduser()
     if path.is_file():
         return path
     files = (path / f"{slug(prompt)}.{kind}" for kind in ("glb", "obj", "ply"))
-    return next((f for f in files if f.is_file()), f"no {slug(prompt)}.glb in the folder of references")
+    return next((f for f in files if f.is_file()), f"no {slug(prompt)}.glb in the reference folder")
 
 
 def geometry(mesh: Mesh, reference: Path | str) -> Values:
@@ -109,7 +109,7 @@ def geometry(mesh: Mesh, reference: Path | str) -> Values:
 
 
 def field_values(cell: Cell, settings: Settings, prior_of: PriorOf) -> Values:
-    """Of the field in the checkpoint: opacity, fog, saturation, and the noise of the gradient there."""
+    """Of the field in the checkpoint: opacity, haze, saturation, and the noise of its gradient."""
     names = ["opacity", "fog", "saturation", "gradient_variance", *map(snr_name, settings.noise_at)]
     try:
         with constructing():
@@ -133,12 +133,12 @@ def field_values(cell: Cell, settings: Settings, prior_of: PriorOf) -> Values:
 
 
 def snr_name(u: float) -> str:
-    """The column of the signal-to-noise ratio at t = u T."""
+    """The name of the column for the signal-to-noise ratio at t = u T."""
     return f"snr_{u:g}"
 
 
 def particles(cell: Cell) -> Values:
-    """Diversity over the particles of the run: distance of their pictures from eight sides."""
+    """Diversity over the particles of the run: distance of their renders from eight views."""
     folders = [cell.folder, *sorted(cell.folder.glob("particle-*"))]
     files = [file for folder in folders if (file := mesh_file(folder)) is not None]
     if len(files) < 2:

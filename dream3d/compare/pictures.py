@@ -1,4 +1,4 @@
-"""A folder of a user's pictures, to compare renders with."""
+"""Loads a folder of reference images to compare renders with."""
 
 from pathlib import Path
 
@@ -23,18 +23,17 @@ def read_pictures(place: str, size: int) -> Image:
     files = sorted(f for f in folder.rglob("*") if f.suffix.lower() in KINDS) if folder.is_dir() else []
     if len(files) < 2:
         raise UserError(
-            f"pictures: got '{place}' with {len(files)} pictures, expected a folder with at least 2 of "
-            f"{', '.join(KINDS)}"
+            f"pictures: got '{place}' with {len(files)} images, expected a folder with at least 2 of {', '.join(KINDS)}"
         )
     rgba = torch.stack([pixels(file, size) for file in files])
     return Image(rgba[..., :3] * rgba[..., 3:], rgba[..., 3:])
 
 
 def pixels(file: Path, size: int) -> torch.Tensor:
-    """(size, size, 4) in [0, 1]. Raises UserError for a file that is no picture."""
+    """(size, size, 4) in [0, 1]. Raises UserError for a file that is not an image."""
     try:
         with Pillow.open(file) as picture:
             resized = ImageOps.fit(picture.convert("RGBA"), (size, size), Pillow.Resampling.BOX)
     except OSError as error:
-        raise UserError(f"pictures: got '{file}', which is no picture; take it out of the folder") from error
+        raise UserError(f"pictures: got '{file}', which is not an image; remove it from the folder") from error
     return torch.from_numpy(np.asarray(resized).copy()).float() / 255

@@ -1,4 +1,4 @@
-"""How far a comparison is: one line a cell, with the time still to go."""
+"""Progress of a comparison: one line per cell, with the estimated time left."""
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
@@ -10,7 +10,7 @@ from dream3d.report.console import say
 
 
 class Progress:
-    """Counts cells and foretells the rest from the seconds that each variant was expected to take.
+    """Counts cells and estimates the time left from the expected seconds of each variant.
 
     Args:
         cells: all of them.
@@ -27,10 +27,10 @@ class Progress:
         known = list(self.expected.values()) or [1.0]
         return self.expected.get(cell.variant, sum(known) / len(known))
 
-    def skip(self, cell: Cell, failed: str | None, otherwise: str = "there already") -> None:
+    def skip(self, cell: Cell, failed: str | None, otherwise: str = "already done") -> None:
         """A cell that was finished, or failed, before, or is left to another worker."""
         self.count, self.left = self.count + 1, max(0.0, self.left - self._share(cell))
-        how = f"failed before ({failed}); retry=true tries again" if failed else otherwise
+        how = f"failed before ({failed}); use retry=true to try again" if failed else otherwise
         say(self.console, f"{self.name}[{self.count}/{self.total}] {cell.label}: {how}")
 
     def finish(self, cell: Cell, seconds: float, failed: str | None) -> None:

@@ -52,7 +52,7 @@ def write_report(cells: Sequence[Cell], settings: Settings, words: Sequence[str]
 
 @dataclass(frozen=True)
 class Eyes:
-    """All that looks at pictures: the judge (or why there is none), and what the user has given."""
+    """All models that score images: the judge (or the reason why there is none), and those given by the user."""
 
     judge: Judge | str
     clip: Clip | None
@@ -66,7 +66,7 @@ class Eyes:
 
 
 def opened(settings: Settings) -> Eyes:
-    """Load what the settings name. Raises UserError where it is not there."""
+    """Load what the settings name. Raises UserError if something is missing."""
     return Eyes(
         the_judge(),
         None if settings.clip is None else clips.load(settings.clip),
@@ -79,7 +79,7 @@ def opened(settings: Settings) -> Eyes:
 
 
 def gathered(cells: Sequence[Cell], eyes: Eyes, pictures: dict[Cell, Image]) -> list[Row]:
-    """A row a cell: what its measures.json says, and what its pictures say."""
+    """One row per cell: the values in its measures.json, and the scores of its images."""
     captions = list(dict.fromkeys(cell.prompt for cell in cells))
     rows = []
     for cell in cells:
@@ -99,7 +99,7 @@ def gathered(cells: Sequence[Cell], eyes: Eyes, pictures: dict[Cell, Image]) -> 
 
 
 def of_seeds(cell: Cell, pictures: dict[Cell, Image], eyes: Eyes) -> Values:
-    """Diversity of all seeds of the cell's variant and prompt; it stands in the row of the first of them."""
+    """Diversity of all seeds of the cell's variant and prompt; stored in the row of the first of them."""
     alike = {c.seed: p for c, p in pictures.items() if (c.variant, c.prompt) == (cell.variant, cell.prompt)}
     first = min(alike)
     if cell.seed != first:
@@ -108,7 +108,7 @@ def of_seeds(cell: Cell, pictures: dict[Cell, Image], eyes: Eyes) -> Values:
 
 
 def of_variant(cell: Cell, pictures: dict[Cell, Image], eyes: Eyes) -> Values:
-    """Distances of all of the variant's renders to the given pictures; they stand in the row of its first run."""
+    """Distances of all of the variant's renders to the given pictures; stored in the row of its first run."""
     first = next(c for c in pictures if c.variant == cell.variant)
     if cell != first:
         return missing(("judge_fid", "judge_kid", "clip_fid"), "counted with the variant's first run")
@@ -121,13 +121,13 @@ def the_judge() -> Judge | str:
     try:
         return judges.load()
     except (OSError, RuntimeError, ValueError, KeyError) as error:
-        return f"the judge's weights are not there ({type(error).__name__})"
+        return f"the judge's weights are missing ({type(error).__name__})"
 
 
 def content(
     rows: Sequence[Row], entries: dict[str, dict[str, Entry]], shown: Sequence[Column], words: Sequence[str]
 ) -> Tree:
-    """What report.json holds."""
+    """The contents of report.json."""
     return {
         "command": ["python", "-m", "dream3d.compare", *words],
         "columns": [asdict(column) for column in shown],

@@ -1,4 +1,4 @@
-"""Learned human preference, where a user has the weights: ImageReward and HPS v2. Nothing is downloaded."""
+"""Learned human preference with weights given by the user: ImageReward and HPS v2. Nothing is downloaded."""
 
 import importlib
 from collections.abc import Callable
@@ -35,11 +35,13 @@ def image_reward(folder: str) -> Reward:
     weights, config = place / "ImageReward.pt", place / "med_config.json"
     missing = [file.name for file in (weights, config) if not file.is_file()]
     if missing:
-        raise UserError(f"image_reward: got '{folder}', where {' and '.join(missing)} is missing; give their folder")
+        raise UserError(
+            f"image_reward: got '{folder}', where {' and '.join(missing)} is missing; give the folder with both"
+        )
     try:
         package = importlib.import_module("ImageReward")
     except ImportError as error:
-        raise UserError("image_reward: its package is not installed; pip install image-reward") from error
+        raise UserError("image_reward: the package is not installed; pip install image-reward") from error
     model = package.load(str(weights), device="cpu", med_config=str(config))
 
     def score(pictures: Tensor, prompt: str) -> float:
@@ -59,7 +61,7 @@ def hps(file: str) -> Reward:
     """
     path = Path(file).expanduser()
     if not path.is_file():
-        raise UserError(f"hps: got '{file}', which is no file; give HPS_v2.1_compressed.pt of its release")
+        raise UserError(f"hps: got '{file}', which is not a file; give HPS_v2.1_compressed.pt of the HPS v2 release")
     clip = from_open_clip("ViT-H-14", path)
 
     def score(pictures: Tensor, prompt: str) -> float:

@@ -1,6 +1,6 @@
-"""What a comparison is told: its own keys (``conf/compare.yaml`` explains them); the rest is for the runs.
+"""Settings of a comparison (``conf/compare.yaml`` explains them); all other overrides go to the runs.
 
-No torch here: a wrong command must fail at once.
+No torch here: an invalid command must fail immediately.
 """
 
 from collections.abc import Sequence
@@ -57,8 +57,8 @@ class Settings:
 
 @dataclass(frozen=True)
 class Request:
-    """A command taken apart: the comparison's own settings, words for every run, words for Hydra's
-    launchers, and the axes that were given as ``group=[a, b]``."""
+    """A parsed command: the comparison's own settings, overrides for every run, overrides for Hydra's launchers, and
+    the axes given as ``group=[a, b]``."""
 
     settings: Settings
     words: tuple[str, ...]
@@ -67,7 +67,7 @@ class Request:
 
 
 def read(words: Sequence[str]) -> Request:
-    """Take a command apart. Raises UserError with got, expected, fix."""
+    """Parse a command. Raises UserError with got, expected, fix."""
     own = OmegaConf.merge(OmegaConf.structured(Settings), OmegaConf.load(configuration.folder() / "compare.yaml"))
     rest, launcher, axes = [], [], {}
     for word in words:
@@ -79,7 +79,7 @@ def read(words: Sequence[str]) -> Request:
                 own = OmegaConf.merge(own, {key: value_of(word)})
             except OmegaConfBaseException as error:
                 reason = str(error).splitlines()[0]
-                raise UserError(f"{key}: {reason}; see conf/compare.yaml for what it takes") from error
+                raise UserError(f"{key}: {reason}; see conf/compare.yaml for its values") from error
         elif key.split(".")[0].split("/")[0] == LAUNCHER:
             launcher.append(word)
         elif (configuration.folder() / key).is_dir() and isinstance(value_of(word), list):
@@ -112,11 +112,11 @@ def plain(value: object) -> Given:
 
 
 def check(settings: Settings) -> None:
-    """Raise UserError for values that cannot work."""
+    """Raise UserError for invalid values."""
     if settings.time not in ("shared", "own"):
         raise UserError(f"time: got '{settings.time}', expected shared or own")
     if not settings.seeds or len(set(settings.seeds)) < len(settings.seeds) or min(settings.seeds) < 0:
-        raise UserError(f"seeds: got {settings.seeds}, expected different whole numbers >= 0, as seeds=[0,1,2]")
+        raise UserError(f"seeds: got {settings.seeds}, expected distinct whole numbers >= 0, e.g. seeds=[0,1,2]")
     for name, least in (("workers", 1), ("noise_samples", 2), ("picture", 16)):
         given = vars(settings)[name]
         if given is not None and given < least:

@@ -1,4 +1,4 @@
-"""Which runs are a worker's own: ``shard=2/8``, or by what the scheduler tells every job."""
+"""Assigns runs to workers: ``shard=2/8``, or from the scheduler's environment variables."""
 
 import os
 import re
@@ -9,19 +9,19 @@ from dream3d.errors import UserError
 
 SCHEDULERS = (
     ("SLURM_ARRAY_TASK_ID", "SLURM_ARRAY_TASK_COUNT", "SLURM_ARRAY_TASK_MIN"),
-    ("JOB_COMPLETION_INDEX", "", ""),  # a Kubernetes indexed job, which does not say how many there are
+    ("JOB_COMPLETION_INDEX", "", ""),  # a Kubernetes indexed job, which does not know the number of jobs
     ("SKYPILOT_NODE_RANK", "SKYPILOT_NUM_NODES", ""),
     ("SLURM_PROCID", "SLURM_NTASKS", ""),
     ("RANK", "WORLD_SIZE", ""),
 )
-"""Variables that hold a job's number, how many there are, and the first number."""
+"""Environment variables for a job's index, the number of jobs, and the first index."""
 
 
 def shard_of(text: str, environment: Mapping[str, str] = os.environ) -> tuple[int, int]:
     """``(i, n)`` of ``i/n`` with 0 <= i < n, of ``auto``, or of ``auto/n`` where the scheduler does not tell n.
 
     Raises:
-        UserError: it is none of these, or no scheduler is around.
+        UserError: it is none of these, or no scheduler was detected.
 
     >>> shard_of("2/8")
     (2, 8)
@@ -30,7 +30,7 @@ def shard_of(text: str, environment: Mapping[str, str] = os.environ) -> tuple[in
     """
     found = re.fullmatch(r"(\d+)/(\d+)", text) or re.fullmatch(r"auto(?:/(\d+))?", text)
     if found is None:
-        raise UserError(f"shard: got '{text}', expected i/n as 0/8 to 7/8, auto, or auto/n")
+        raise UserError(f"shard: got '{text}', expected i/n (0/8 to 7/8), auto, or auto/n")
     if text.startswith("auto"):
         i, n = scheduled(found[1], environment)
     else:
@@ -41,20 +41,20 @@ def shard_of(text: str, environment: Mapping[str, str] = os.environ) -> tuple[in
 
 
 def scheduled(count: str | None, environment: Mapping[str, str]) -> tuple[int, int]:
-    """The number of this job and of all, from the first scheduler that left its mark."""
+    """This job's index and the number of jobs, from the first scheduler detected."""
     for index, total, first in SCHEDULERS:
         if index in environment:
             known = count or environment.get(total)
             if not known:
-                raise UserError(f"shard: got auto with {index}, but not how many jobs there are; use shard=auto/8")
+                raise UserError(f"shard: got auto with {index}, but not the number of jobs; use shard=auto/8")
             return int(environment[index]) - int(environment.get(first, "0")), int(known)
     names = ", ".join(index for index, _, _ in SCHEDULERS)
     raise UserError(f"shard: got auto, but no scheduler has set one of {names}; use shard=0/8 and so on")
 
 
 def share(cells: Sequence[Cell], worker: int, workers: int) -> list[Cell]:
-    """The worker's cells. Variants go round from one prompt and seed to the next, so that no worker gets all
-    the runs of a slow one."""
+    """The worker's cells. Variants rotate from one prompt and seed to the next, so that no worker gets all runs of
+    a slow variant."""
     groups = {place: i for i, place in enumerate(dict.fromkeys((c.prompt, c.seed) for c in cells))}
     variants = {name: i for i, name in enumerate(dict.fromkeys(c.variant for c in cells))}
     turn = [groups[c.prompt, c.seed] + variants[c.variant] for c in cells]
@@ -62,8 +62,8 @@ def share(cells: Sequence[Cell], worker: int, workers: int) -> list[Cell]:
 
 
 def turns(cells: Sequence[Cell], shard: tuple[int, int], steal: bool) -> list[Cell]:
-    """A worker's cells in its order: its share; with ``steal``, then those of the others, the last ones first, since
-    their owners come to these last."""
+    """A worker's cells in order: its own; with ``steal``, then those of the others, starting with the last ones,
+    which their owners reach last."""
     own = share(cells, *shard)
     taken = {cell.folder for cell in own}
     return own + ([cell for cell in reversed(cells) if cell.folder not in taken] if steal else [])

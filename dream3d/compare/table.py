@@ -45,33 +45,33 @@ class Entry:
 
 COLUMNS = (
     Column("seconds_per_step", "time per step", "s", "low", "wall clock of the optimisation over its steps"),
-    Column("seconds", "time in all", "s", "low", "loading, steps, mesh and pictures"),
-    Column("peak_memory", "peak memory", "MiB", "low", "of the whole process (prior included) while the run ran"),
+    Column("seconds", "time in all", "s", "low", "loading, steps, mesh and images"),
+    Column("peak_memory", "peak memory", "MiB", "low", "of the whole process, including the prior"),
     Column(
         "judge_precision",
         "judge R-precision",
         "",
         "high",
-        "share of 8 sides whose concept the judge puts first",
+        "fraction of 8 views whose concept the judge ranks first",
     ),
-    Column("judge_rank", "judge rank", "", "low", "mean place of the right concept, 1 is the best"),
-    Column("colour_match", "colour match", "", "high", "share of pixels in the colour that the prompt names"),
-    Column("clip_score", "CLIP score", "", "high", "100 max(cosine of picture and prompt, 0), 8 sides"),
-    Column("clip_precision", "CLIP R-precision", "", "high", "share of 8 sides nearest to their own prompt"),
-    Column("image_reward", "ImageReward", "", "high", "learned preference (arXiv 2304.05977), 8 sides"),
-    Column("hps", "HPS v2", "", "high", "learned preference (arXiv 2306.09341), 8 sides"),
-    Column("judge_fid", "Frechet distance, judge", "", "low", "of all renders to the given pictures, judge's features"),
-    Column("judge_kid", "kernel distance, judge", "", "low", "the same without bias for few pictures (as KID)"),
-    Column("clip_fid", "Frechet distance, CLIP", "", "low", "of all renders to the given pictures, CLIP's features"),
+    Column("judge_rank", "judge rank", "", "low", "mean rank of the correct concept, 1 is best"),
+    Column("colour_match", "colour match", "", "high", "fraction of pixels in the colour named by the prompt"),
+    Column("clip_score", "CLIP score", "", "high", "100 max(cosine of image and prompt, 0), 8 views"),
+    Column("clip_precision", "CLIP R-precision", "", "high", "fraction of 8 views nearest to their own prompt"),
+    Column("image_reward", "ImageReward", "", "high", "learned preference (arXiv 2304.05977), 8 views"),
+    Column("hps", "HPS v2", "", "high", "learned preference (arXiv 2306.09341), 8 views"),
+    Column("judge_fid", "Frechet distance, judge", "", "low", "of all renders to the given images, judge's features"),
+    Column("judge_kid", "kernel distance, judge", "", "low", "the same, unbiased for few images (as KID)"),
+    Column("clip_fid", "Frechet distance, CLIP", "", "low", "of all renders to the given images, CLIP's features"),
     Column(
         "janus",
         "Janus score",
         "",
         "low",
-        "0: one front; 1: it repeats round the object (natural symmetry too)",
+        "0: one front; 1: it repeats around the object (natural symmetry counts too)",
     ),
-    Column("diversity", "diversity over seeds", "", "", "RMS pixel difference between seeds, 8 sides"),
-    Column("clip_diversity", "CLIP diversity over seeds", "", "", "distance of unit embeddings between seeds, 8 sides"),
+    Column("diversity", "diversity over seeds", "", "", "RMS pixel difference between seeds, 8 views"),
+    Column("clip_diversity", "CLIP diversity over seeds", "", "", "distance of unit embeddings between seeds, 8 views"),
     Column("particle_diversity", "diversity over particles", "", "", "the same between the particles of a run"),
     Column("chamfer", "Chamfer to reference", "", "low", "half the sum of mean nearest distances, unit ball"),
     Column("f_score", "F-score to reference", "", "high", "at 0.05 of the unit ball's radius"),
@@ -85,10 +85,10 @@ COLUMNS = (
     ),
     Column("gradient_variance", "gradient variance", "", "", "over noise at fixed x, per element, mean over t"),
     Column("saturation", "saturation", "", "", "mean HSV saturation of the field's solid pixels"),
-    Column("opacity", "opacity", "", "", "mean alpha of the field from 8 sides"),
-    Column("fog", "fog", "", "low", "share of pixels that are neither clear nor solid"),
+    Column("opacity", "opacity", "", "", "mean alpha of the field in 8 views"),
+    Column("fog", "haze", "", "low", "fraction of pixels that are neither transparent nor opaque"),
     Column("faces", "faces", "", "", "triangles of the exported mesh"),
-    Column("watertight", "watertight", "", "high", "share of the exported meshes"),
+    Column("watertight", "watertight", "", "high", "fraction of the exported meshes"),
 )
 
 
@@ -131,7 +131,7 @@ def entry(rows: Sequence[Row], name: str) -> Entry:
 
 
 def reason_of(value: float | Missing | None) -> str:
-    """Why there is no number."""
+    """The reason why there is no number."""
     return value.reason if isinstance(value, Missing) else "not measured"
 
 

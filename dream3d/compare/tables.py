@@ -1,4 +1,4 @@
-"""The table of a report in other programs' words: LaTeX (booktabs) and CSV."""
+"""The table of a report as LaTeX (booktabs) and CSV."""
 
 import csv
 import io
@@ -14,7 +14,7 @@ ARROWS = {"high": r" $\uparrow$", "low": r" $\downarrow$", "": ""}
 
 
 def escaped(text: str) -> str:
-    """As LaTeX prints it.
+    """Escaped for LaTeX.
 
     >>> escaped("50 % of a_b")
     '50 \\\\% of a\\\\_b'

@@ -1,4 +1,4 @@
-"""What is measured of a run: numbers, or why there is none."""
+"""Measured values of a run: numbers, or reasons why there is none."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -9,7 +9,7 @@ from dream3d.run.config import Tree
 
 @dataclass(frozen=True)
 class Missing:
-    """In the place of a number that could not be had."""
+    """Stands for a number that could not be measured."""
 
     reason: str
 
@@ -18,18 +18,18 @@ Values = dict[str, float | Missing]
 
 
 def missing(names: Iterable[str], reason: str) -> Values:
-    """All of these for one reason."""
+    """All of these missing for one reason."""
     return dict.fromkeys(names, Missing(reason))
 
 
 def finite(values: Values) -> Values:
-    """Numbers that are none (NaN, infinite) turn into what is missing."""
+    """NaN and infinite values count as missing."""
     odd = {k: Missing(f"got {v}") for k, v in values.items() if isinstance(v, float) and not math.isfinite(v)}
     return {**values, **odd}
 
 
 def to_json(values: Values) -> Tree:
-    """Numbers stay; what is missing is ``{"missing": reason}``.
+    """Numbers as they are; missing ones as ``{"missing": reason}``.
 
     >>> to_json({"fog": 0.5, "iou": Missing("no mesh")})
     {'fog': 0.5, 'iou': {'missing': 'no mesh'}}
@@ -38,7 +38,7 @@ def to_json(values: Values) -> Tree:
 
 
 def from_json(values: Tree) -> Values:
-    """What ``to_json`` wrote. A text, as measurements of version 0.1 had it, is a reason too."""
+    """Inverse of ``to_json``. A plain text, as in version 0.1, is a reason too."""
     found: Values = {}
     for name, value in values.items():
         if isinstance(value, Mapping):

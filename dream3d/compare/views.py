@@ -1,4 +1,4 @@
-"""The exported mesh once round, as the report shows it and as the metrics see it."""
+"""Views around the exported mesh, for the report and for the metrics."""
 
 from pathlib import Path
 
@@ -17,24 +17,24 @@ from dream3d.run.previews import DISTANCE, ELEVATION, FOV_Y
 from dream3d.types import Image, Mesh
 
 VIEWS = 24
-"""Every third are the eight sides; every second the twelve that the Janus score wants."""
+"""Every third view gives the eight views, every second the twelve of the Janus score."""
 
 
 def mesh_file(folder: Path) -> Path | None:
-    """The mesh a run exported, the one with a texture first."""
+    """The mesh exported by a run, preferably one with a texture."""
     files = (folder / f"mesh.{kind}" for kind in ("glb", "obj", "ply", "stl"))
     return next((file for file in files if file.is_file()), None)
 
 
 def exported(file: Path) -> Mesh:
-    """A mesh file as it is: neither moved nor scaled, with its texture where it has one."""
+    """A mesh file, neither moved nor scaled, with its texture if it has one."""
     loaded = trimesh.load(file, force="mesh", process=False)
     assert isinstance(loaded, trimesh.Trimesh)
     vertices = torch.tensor(np.asarray(loaded.vertices), dtype=torch.float32)
     faces = torch.tensor(np.asarray(loaded.faces), dtype=torch.int64)
     picture, visual = picture_of(loaded), loaded.visual
     if picture is None or not isinstance(visual, TextureVisuals) or visual.uv is None:
-        # Of this very reading: another one may merge vertices and put them into another order.
+        # of this very load: another one may merge and reorder vertices
         colours = visual.to_color() if isinstance(visual, TextureVisuals) else visual
         assert isinstance(colours, ColorVisuals)
         rgb = np.asarray(colours.vertex_colors)[:, :3] / 255.0
@@ -45,7 +45,7 @@ def exported(file: Path) -> Mesh:
 
 
 def round_views(mesh: Mesh, size: int, views: int = VIEWS) -> Image:
-    """``views`` pictures evenly round the mesh, the first from the front."""
+    """``views`` renders evenly around the mesh, the first from the front."""
     reference = Reference(mesh)
     camera = turntable(views, ELEVATION, DISTANCE, FOV_Y, size)
     frames = [reference.picture(camera[i : i + 1], supersample=2, ambient=0.85) for i in range(views)]
@@ -53,7 +53,7 @@ def round_views(mesh: Mesh, size: int, views: int = VIEWS) -> Image:
 
 
 def write_views(image: Image, path: Path) -> None:
-    """A strip of RGBA pictures, colour premultiplied as it is; lossless."""
+    """Write a lossless strip of RGBA images, colours premultiplied."""
     rgb, alpha = to_bytes(image.colour), to_bytes(image.alpha.expand_as(image.colour))[..., :1]
     strip = torch.cat((rgb, alpha), dim=-1).transpose(0, 1).flatten(1, 2)
     with replacing(path) as partial:
@@ -61,7 +61,7 @@ def write_views(image: Image, path: Path) -> None:
 
 
 def read_views(path: Path) -> Image:
-    """The pictures of ``write_views``."""
+    """Read the images of ``write_views``."""
     with Pillow.open(path) as picture:
         strip = torch.tensor(np.asarray(picture.convert("RGBA")) / 255.0, dtype=torch.float32)
     frames = strip.unflatten(1, (-1, strip.shape[0])).transpose(0, 1)

@@ -1,4 +1,4 @@
-"""One worker: its cells in turn. What is finished stays, what died goes on, what fails is noted."""
+"""One worker: processes its cells in turn, keeps finished ones, resumes interrupted ones, records failures."""
 
 import json
 import time
@@ -25,10 +25,10 @@ from dream3d.run.saved import saved_settings
 
 
 def work(cells: Sequence[Cell], settings: Settings, prior_of: PriorOf, progress: Progress) -> None:
-    """Run and measure each cell that is not finished and that no other worker is at.
+    """Run and measure each cell that is neither finished nor claimed by another worker.
 
     Raises:
-        KeyboardInterrupt: the cell under way was saved; the same command goes on there.
+        KeyboardInterrupt: the current cell was saved; rerun the same command to resume.
     """
     for cell in by_prior(cells):
         if settled(cell, settings):
@@ -38,7 +38,7 @@ def work(cells: Sequence[Cell], settings: Settings, prior_of: PriorOf, progress:
             if not mine:
                 progress.skip(cell, None, "another worker has it")
                 continue
-            if settled(cell, settings):  # by another worker, since we looked
+            if settled(cell, settings):  # by another worker, in the meantime
                 progress.skip(cell, failure(cell))
                 continue
             begin = time.monotonic()
@@ -47,26 +47,26 @@ def work(cells: Sequence[Cell], settings: Settings, prior_of: PriorOf, progress:
 
 
 def settled(cell: Cell, settings: Settings) -> bool:
-    """Is there nothing to do: finished, or failed and not to be tried again?"""
+    """Whether there is nothing to do: finished, or failed and not to be retried."""
     return done(cell) or (failure(cell) is not None and not settings.retry)
 
 
 def by_prior(cells: Sequence[Cell]) -> list[Cell]:
-    """In order, but the cells of one prior together, so that each prior is loaded once."""
+    """The cells in order, grouped by prior, so that each prior is loaded once."""
     keys = [json.dumps(cell.settings.get("prior"), sort_keys=True, default=str) for cell in cells]
     first = {key: i for i, key in reversed(list(enumerate(keys)))}
     return [cell for _, cell in sorted(zip(keys, cells, strict=True), key=lambda pair: first[pair[0]])]
 
 
 def attempt(cell: Cell, settings: Settings, prior_of: PriorOf) -> str | None:
-    """Run and measure one cell. Returns the reason where that failed, which is noted in failed.json."""
+    """Run and measure one cell. If that fails, records the reason in failed.json and returns it."""
     cell.measures.mkdir(parents=True, exist_ok=True)
     (cell.measures / "failed.json").unlink(missing_ok=True)
     try:
         if not ran(cell):
             carry_out(cell, prior_of)
         write_json(to_json(measure(cell, settings, prior_of)), cell.measures / "measures.json")
-    except Exception as error:  # one run's failure, whatever it is, must not end the others
+    except Exception as error:  # the failure of one run must not end the others
         known = isinstance(error, UserError)
         reason = " ".join((str(error) if known else f"{type(error).__name__}: {error}").split())
         with (cell.measures / "log.txt").open("a", encoding="utf-8") as file:
@@ -77,7 +77,7 @@ def attempt(cell: Cell, settings: Settings, prior_of: PriorOf) -> str | None:
 
 
 def carry_out(cell: Cell, prior_of: PriorOf) -> None:
-    """Start the run, or go on from its checkpoint; what it says goes to its log.txt."""
+    """Start the run, or resume it from its checkpoint; its output goes to its log.txt."""
     begun = saved_step(cell)
     write_json(begun or 0, cell.measures / "resumed.json")
     place = {"out": str(cell.folder), "resume": None if begun is None else str(cell.folder), "overwrite": True}
@@ -89,23 +89,23 @@ def carry_out(cell: Cell, prior_of: PriorOf) -> None:
 
 @contextmanager
 def logged(file: Path) -> Iterator[Console]:
-    """A console that writes to the end of a file."""
+    """A console that appends to a file."""
     with file.open("a", encoding="utf-8") as stream:
         yield Console(file=stream, width=110)
 
 
 def ran(cell: Cell) -> bool:
-    """Is the run finished, with a mesh, and of these settings?"""
+    """Whether the run is finished, has a mesh, and has these settings."""
     return (cell.folder / "run.json").is_file() and mesh_file(cell.folder) is not None and fits(cell)
 
 
 def done(cell: Cell) -> bool:
-    """Is the run finished and measured?"""
+    """Whether the run is finished and measured."""
     return ran(cell) and (cell.measures / "measures.json").is_file()
 
 
 def fits(cell: Cell) -> bool:
-    """Has the folder a run of exactly the cell's settings?"""
+    """Whether the folder has a run with exactly the cell's settings."""
     try:
         saved = resolved(saved_settings(cell.folder, "out"))
     except UserError:
@@ -114,7 +114,7 @@ def fits(cell: Cell) -> bool:
 
 
 def agrees(saved: object, planned: object) -> bool:
-    """Are they equal, where what was planned as "auto" may be whatever the run made of it?
+    """Whether the settings are equal; a planned "auto" matches any value.
 
     >>> agrees({"light": None, "steps": 2}, {"light": "auto", "steps": 2}), agrees({"steps": 2}, {"steps": 3})
     (True, False)
@@ -125,7 +125,7 @@ def agrees(saved: object, planned: object) -> bool:
 
 
 def saved_step(cell: Cell) -> int | None:
-    """The step of the checkpoint that a run of these settings left; None: there is none to go on from."""
+    """The step of the checkpoint of a run with these settings; None if there is none to resume."""
     if not fits(cell):
         return None
     try:
@@ -135,13 +135,13 @@ def saved_step(cell: Cell) -> int | None:
 
 
 def failure(cell: Cell) -> str | None:
-    """Why the cell failed, None where it did not."""
+    """Why the cell failed; None if it did not."""
     file = cell.measures / "failed.json"
     return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else None
 
 
 def forget_failures(cells: Sequence[Cell]) -> None:
-    """Let these be tried again."""
+    """Mark these cells to be retried."""
     for cell in cells:
         (cell.measures / "failed.json").unlink(missing_ok=True)
 
@@ -153,6 +153,6 @@ def write_json(content: object, path: Path) -> None:
 
 
 def forget_peak_memory() -> None:
-    """Start the process's peak of resident memory anew (Linux; elsewhere it is that of all cells so far)."""
+    """Reset the process's peak resident memory (Linux only; elsewhere it is that of all cells so far)."""
     with suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")

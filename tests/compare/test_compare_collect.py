@@ -51,7 +51,7 @@ def test_half_a_line_is_skipped(runs):
 
 
 def test_nothing_to_collect_is_said(tmp_path):
-    with pytest.raises(UserError, match="where no run is"):
+    with pytest.raises(UserError, match="which has no runs"):
         collect([str(tmp_path)], tmp_path / "runs.csv")
 
 

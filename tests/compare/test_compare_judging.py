@@ -57,7 +57,7 @@ def test_the_colour_is_that_of_the_prompt():
     red = views([0.8, 0.15, 0.1])
     assert colour_named(red, "a red car") == {"colour_match": 1.0}
     assert colour_named(red, "a blue car") == {"colour_match": 0.0}
-    assert colour_named(red, "a red and blue car") == {"colour_match": Missing("the prompt names several")}
+    assert colour_named(red, "a red and blue car") == {"colour_match": Missing("the prompt names several colours")}
     assert colour_named(red, "the orange fruit") == {"colour_match": Missing("the prompt names no colour")}
 
 
@@ -98,8 +98,8 @@ def test_without_a_clip_or_distractors_it_says_so(folder):
     red = views([0.9, 0.1, 0.1])
     assert all("none is downloaded" in str(v) for v in clip_scores(red, "a", ["a"], None).values())
     found = clip_scores(red, "a", ["a"], clips.load(str(folder)))
-    assert found["clip_precision"] == Missing("one prompt alone has no distractors")
-    with pytest.raises(UserError, match="no CLIP on disk"):
+    assert found["clip_precision"] == Missing("a single prompt has no distractors")
+    with pytest.raises(UserError, match="not a CLIP model on disk"):
         clips.load("/nowhere")
 
 
@@ -131,7 +131,7 @@ def test_diversity_is_the_rms_difference():
     grey, white = views([0.5, 0.5, 0.5]), views([1.0, 1.0, 1.0])
     assert seed_diversity({0: grey, 1: grey})["diversity"] == pytest.approx(0, abs=1e-6)
     assert seed_diversity({0: grey, 1: white})["diversity"] == pytest.approx(0.5, rel=1e-5)
-    assert set(seed_diversity({0: grey}).values()) == {Missing("one seed alone")}
+    assert set(seed_diversity({0: grey}).values()) == {Missing("a single seed")}
 
 
 def test_clip_diversity_is_the_distance_on_the_unit_sphere():
@@ -151,7 +151,7 @@ def test_distances_to_a_folder_of_pictures():
     for name in ("judge_fid", "judge_kid", "clip_fid"):
         assert abs(same[name]) < 1e-4 < other[name]
     assert other["clip_fid"] == pytest.approx(9 * 2 * 0.8**2, rel=1e-3)
-    assert "no pictures" in distances([red], None, judge, None)["clip_fid"].reason
+    assert "no images" in distances([red], None, judge, None)["clip_fid"].reason
     assert distances([red], red, "no weights", None)["judge_kid"] == Missing("no weights")
 
 

@@ -51,7 +51,7 @@ def test_a_worker_that_dies_is_named_and_the_report_is_written(tmp_path, capfd, 
     monkeypatch.setenv("PYTHONPATH", f"{broken}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
     told = words(ball(tmp_path), tmp_path / "out", "distill=[sds,csd]", "workers=2", "turntable=0")
     run(told)
-    assert "worker 1, 2 died; the same command goes on" in capfd.readouterr().out
+    assert "worker 1, 2 died; rerun the same command" in capfd.readouterr().out
     assert "not finished" in (tmp_path / "out" / "report.json").read_text()
 
 

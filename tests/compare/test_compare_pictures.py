@@ -23,5 +23,5 @@ def test_mistakes_are_named(tmp_path):
         read_pictures(str(tmp_path), 16)
     for name in ("a.png", "b.png"):
         (tmp_path / name).write_bytes(b"no picture")
-    with pytest.raises(UserError, match=r"a\.png', which is no picture"):
+    with pytest.raises(UserError, match=r"a\.png', which is not an image"):
         read_pictures(str(tmp_path), 16)

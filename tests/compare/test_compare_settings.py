@@ -75,7 +75,7 @@ def test_prompts_come_from_lists_files_and_benchmarks(tmp_path):
 @pytest.mark.parametrize(
     ("word", "said"),
     [
-        ("seeds=[1,1]", "different whole numbers"),
+        ("seeds=[1,1]", "distinct whole numbers"),
         ("seeds=[a]", "seeds"),
         ("time=never", "shared or own"),
         ("benchmark=none40", "mini40"),

@@ -52,7 +52,7 @@ def test_killed_and_run_again_equals_undisturbed(tmp_path, few_pictures, capsys)
     stamp = (first.folder / "run.json").stat().st_mtime_ns
 
     run(told[0])
-    assert "sds | a ball | seed 0: there already" in capsys.readouterr().out
+    assert "sds | a ball | seed 0: already done" in capsys.readouterr().out
     assert (first.folder / "run.json").stat().st_mtime_ns == stamp
     assert json.loads((second.folder / "resumed.json").read_text()) == 2
     run(told[1])
