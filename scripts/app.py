@@ -4,6 +4,7 @@ python scripts/app.py [--port 7860] [--share-on-network]     (pip install -e ".[
 """
 
 import argparse
+import html
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -34,7 +35,7 @@ def form(overrides: Sequence[str] = ()) -> gr.Blocks:
         prompt: str, seed: float, steps: float, distill: str, field: str, refine: str, picture: str | None,
         mesh: str | None, progress: gr.Progress = gr.Progress(),  # noqa: B008  (how Gradio asks for it)
     ) -> Iterator[tuple[str, str, list[str], str]]:  # fmt: skip
-        """The GLB, the preview, all files and a line about the run; Gradio has copied them when it asks for more."""
+        """The viewer, the preview, all files and a line about the run; Gradio has copied them when it asks for more."""
         if len(prompt) > LONGEST_PROMPT:
             raise gr.Error(f"prompt: got {len(prompt)} letters, expected at most {LONGEST_PROMPT}")
         if not 1 <= steps <= MOST_STEPS:
@@ -55,7 +56,8 @@ def form(overrides: Sequence[str] = ()) -> gr.Blocks:
                 raise gr.Error(str(error)) from error
             files = [str(path) for name, path in result.files.items() if name != "checkpoint.pt"]
             said = [f"{len(result.mesh.faces)} triangles in {sum(result.seconds.values()):.0f} s", *result.warnings]
-            yield str(result.files["mesh.glb"]), str(result.files["preview.png"]), files, "\n\n".join(said)
+            viewer = frame(result.files["viewer.html"].read_text(encoding="utf-8"))
+            yield viewer, str(result.files["preview.png"]), files, "\n\n".join(said)
 
     with gr.Blocks(title="dream3d", delete_cache=(3600, 86400)) as page:
         gr.Markdown("# dream3d\nText to a textured 3D mesh. The embedded prior knows the things that "
@@ -78,12 +80,18 @@ def form(overrides: Sequence[str] = ()) -> gr.Blocks:
                 button = gr.Button("make it", variant="primary")
                 facts = gr.Markdown()
             with gr.Column():
-                model = gr.Model3D(label="mesh", clear_color=(0.95, 0.95, 0.95, 1.0), height=380)
+                model = gr.HTML(frame(""), label="mesh")
                 sides = gr.Image(label="eight sides", height=200)
                 files = gr.Files(label="files", height=200)
         fields = [prompt, seed, steps, distill, field, refine, picture, mesh]
         button.click(make, fields, [model, sides, files, facts], api_name="make", concurrency_limit=1)
     return page.queue(max_size=WAITING)
+
+
+def frame(viewer: str) -> str:
+    """A page inside the page."""
+    style = "width: 100%; height: 400px; border: 1px solid #8884; border-radius: 4px"
+    return f'<iframe title="the mesh, to turn" srcdoc="{html.escape(viewer)}" style="{style}"></iframe>'
 
 
 def main() -> None:

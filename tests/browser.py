@@ -123,6 +123,11 @@ class Browser:
             self.mouse("Moved", *place, button)
         self.mouse("Released", *places[-1], button)
 
+    def touch(self, kind: str, *places: tuple[int, int]) -> None:
+        """``Start``, ``Move`` or ``End`` of as many fingers as there are places."""
+        points = [{"x": x, "y": y, "id": finger} for finger, (x, y) in enumerate(places)]
+        self.send("Input.dispatchTouchEvent", type=f"touch{kind}", touchPoints=points)
+
     def key(self, name: str) -> None:
         for kind in ("keyDown", "keyUp"):
             self.send("Input.dispatchKeyEvent", type=kind, key=name)

@@ -1,5 +1,7 @@
 """The form, used through its own client as a browser would."""
 
+import base64
+import html
 import sys
 import tempfile
 from pathlib import Path
@@ -8,7 +10,7 @@ import numpy as np
 import pytest
 import trimesh
 from PIL import Image
-from small_run import SMALL, box_file, without_pictures
+from small_run import SMALL, box_file
 
 pytest.importorskip("gradio", reason='gradio is not installed (pip install -e ".[ui]")')
 from gradio_client import Client, handle_file
@@ -23,9 +25,10 @@ QUICK = [word for word in SMALL if not word.startswith("prompt=")]
 def client(tmp_path_factory):
     place = tmp_path_factory.mktemp("app")
     overrides = [*QUICK, "experiment=reconstruct", f"prior.path={box_file(place)}", "prior.resolution=32",
-                 "preview_every=2"]  # fmt: skip
+                 "preview_every=2", "turntable=0"]  # fmt: skip
+    (temporary := place / "temporary").mkdir()
     with pytest.MonkeyPatch.context() as patch:
-        without_pictures(patch)
+        patch.setattr(tempfile, "tempdir", str(temporary))
         page = app.form(overrides)
         _, url, _ = page.launch(prevent_thread_lock=True, quiet=True, server_name="127.0.0.1", **app.LAUNCH)
         yield Client(url, verbose=False, httpx_kwargs={"timeout": 300}), place
@@ -40,10 +43,12 @@ def test_a_prompt_becomes_a_mesh(client):
     model, picture, files, facts = client[0].predict(
         "a box", 1, 3, "sds", "triplane", "none", None, None, api_name="/make"
     )
-    mesh = trimesh.load(path_of(model), force="mesh")
+    named = {Path(path_of(file)).name: path_of(file) for file in files}
+    assert {"mesh.glb", "run.json", "metrics.jsonl"} <= named.keys() and "checkpoint.pt" not in named
+    mesh = trimesh.load(named["mesh.glb"], force="mesh")
     assert f"{len(mesh.faces)} triangles" in facts and Path(path_of(picture)).stat().st_size > 500
-    names = {Path(path_of(file)).name for file in files}
-    assert {"mesh.glb", "run.json", "metrics.jsonl"} <= names and "checkpoint.pt" not in names
+    embedded = base64.b64encode(Path(named["mesh.glb"]).read_bytes()).decode()
+    assert model.startswith("<iframe") and embedded in html.unescape(model)  # the viewer, of this mesh
 
 
 @pytest.mark.parametrize(
@@ -88,4 +93,5 @@ def test_a_picture_that_is_none(client):
 
 
 def test_nothing_is_left_behind(client):
-    assert list(Path(tempfile.gettempdir()).glob("dream3d-*/run")) == []
+    client[0].predict("a box", 0, 3, "sds", "triplane", "none", None, None, api_name="/make")
+    assert list((client[1] / "temporary").glob("dream3d-*/run")) == []

@@ -8,7 +8,8 @@ from dream3d.cli.commands import COMMANDS
 from dream3d.cli.overrides import composed
 
 ROOT = Path(__file__).parents[1]
-LINES = (ROOT / "Dockerfile").read_text().replace("\\\n", " ").splitlines()
+TEXT = (ROOT / "Dockerfile").read_text().replace("\\\n", " ")
+LINES = TEXT.splitlines()
 
 
 def test_what_is_copied_exists_and_is_not_ignored() -> None:
@@ -29,3 +30,11 @@ def test_its_commands_are_the_packages() -> None:
     assert "doctor" in COMMANDS and composed(shlex.split(settings)).prompt == "a corgi"
     assert 'ENTRYPOINT ["dream3d"]' in LINES and LINES[-1] == 'CMD ["--help"]'
     assert 'dream3d = "dream3d.__main__:main"' in (ROOT / "pyproject.toml").read_text()
+
+
+def test_it_is_what_the_readme_and_the_page_say() -> None:
+    """The build makes what the README's first command makes, with the same torch; docker's own commands are in docs."""
+    first = re.search(r"torch==(\S+) -e \. && python -m (dream3d .*)", (ROOT / "README.md").read_text())
+    assert first is not None and f"torch=={first[1]} " in TEXT and f"&& {first[2]} " in TEXT
+    page = (ROOT / "docs" / "everyday.md").read_text()
+    assert " && ".join(line.removeprefix("#   ") for line in LINES if line.startswith("#   ")) in page

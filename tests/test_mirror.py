@@ -91,6 +91,7 @@ LARGER = {
     "test_readme.py": "README.md",
     "test_docs.py": "docs/",
     "test_docker.py": "Dockerfile",
+    "test_everyday.py": "docs/everyday.md",
     "test_notebook.py": "docs/notebooks/quickstart.ipynb",
     "test_bench.py": "scripts/bench*.py",
     "cli/test_completion.py": "completion in bash, zsh and fish",

@@ -82,7 +82,9 @@ def check(config: DictConfig) -> None:
 def check_tree(tree: Tree) -> None:
     """``check`` for a plain dictionary (``run/ranges.py`` has the allowed ranges)."""
     if not str(tree["prompt"]).strip() and tree["image"].get("file") is None:
-        raise UserError('prompt: got an empty text, expected a description; use prompt="a corgi"')
+        raise UserError(
+            'prompt: got an empty text, expected a description; use prompt="a corgi"; dream3d --help shows more'
+        )
     for group in dataclasses.fields(Config):
         if group.type == Tree and not isinstance(tree[group.name], dict):
             raise UserError(f"{group.name}: got {tree[group.name]}, expected settings; leave {group.name}= out")

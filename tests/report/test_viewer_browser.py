@@ -173,6 +173,24 @@ def test_dragging_wheel_keys_and_buttons(page, tmp_path):
     assert picture[60, 20].min() > 200 and is_like(picture[240, 240], SIDES[2, 1])
 
 
+def test_one_finger_turns_two_move_and_pinch(page, tmp_path):
+    opened(page, tmp_path, box())
+    page.touch("Start", (100, 240))
+    page.touch("Move", (200, 240))
+    page.touch("Move", (325, 240))
+    page.touch("End")
+    assert is_like(now(page)[240, 240], SIDES[0, -1])  # 225 pixels at 0.4 degrees: the left side
+    before = extent(opened(page, tmp_path, quad(), "#azimuth=0&elevation=0&zoom=0.7"), (0, 255, 0))
+    page.touch("Start", (230, 250), (250, 230))
+    page.touch("Move", (260, 265), (280, 245))
+    moved = extent(now(page), (0, 255, 0)) - before
+    assert np.abs(moved - [15, 30, 15, 30]).max() <= 2
+    page.touch("Move", (250, 275), (290, 235))  # twice as far apart
+    page.touch("End")
+    sizes = [np.ptp(e[[0, 2]]) for e in (extent(now(page), (0, 255, 0)), before)]
+    assert sizes[0] == pytest.approx(2 * sizes[1], rel=0.05)
+
+
 def extent(picture: np.ndarray, colour: tuple[int, int, int]) -> np.ndarray:
     """The first row and column, and the last, of what is like a colour of 0 and 255."""
     on = np.array(colour) > 127
