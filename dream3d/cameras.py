@@ -88,7 +88,7 @@ def pixel_rays(camera: Camera) -> Rays:
 
 
 def turntable(views: int, elevation: float, distance: float, fov_y: float, size: int) -> Camera:
-    """``views`` cameras evenly round the object, starting at its front. Angles in radians."""
+    """``views`` cameras evenly spaced around the object, starting at its front. Angles in radians."""
     azimuth = torch.arange(views) * (2 * math.pi / views)
     return orbit(
         azimuth,
@@ -106,12 +106,12 @@ def _uniform(low_high: Range, n: int, generator: Generator) -> Float[Tensor, " n
 
 @dataclass(frozen=True)
 class Orbit:
-    """Random cameras round the object. Angles in degrees here (yaml), radians from there on.
+    """Random cameras around the object. Angles in degrees here (yaml), in radians afterwards.
 
     Azimuth is stratified over the batch: v views fall into v equal sectors of ``azimuth``.
-    A share ``sphere`` of the elevations is uniform in area (on the sphere), the rest uniform in
-    angle. ``distance=None`` frames the unit ball to fill a share drawn from ``fill`` of the image
-    height. Jitter moves position (uniform), target and up (Gaussian), as threestudio does.
+    A fraction ``sphere`` of the elevations is uniform in area (on the sphere), the rest uniform in
+    angle. With ``distance=None`` the unit ball fills a fraction of the image height drawn from
+    ``fill``. Jitter moves position (uniform), target and up (Gaussian), as threestudio does.
     """
 
     azimuth: Range = (-180.0, 180.0)
@@ -177,12 +177,12 @@ def repeated(camera: Camera, n: int) -> Camera:
 
 
 def flatten(camera: Camera) -> Float[Tensor, "v 17"]:
-    """What camera-conditioned priors are told: the flattened c2w, then fov_y."""
+    """Input of camera-conditioned priors: the flattened c2w, then fov_y."""
     return torch.cat((camera.c2w.flatten(1), camera.fov_y[:, None]), dim=1)
 
 
 def unflatten(flat: Float[Tensor, "v 17"], size: int) -> Camera:
-    """The inverse of ``flatten``; angles and distance are read off the position."""
+    """The inverse of ``flatten``; angles and distance are computed from the position."""
     c2w = flat[:, :16].unflatten(1, (4, 4))
     position = c2w[:, :3, 3]
     distance = position.norm(dim=-1)

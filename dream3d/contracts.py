@@ -1,8 +1,8 @@
-"""What the loop asks of its parts, as Protocols: subclass nothing, have the methods.
+"""The interfaces of the training loop's parts, as Protocols: implement the methods, no subclassing needed.
 
-``Field``, ``Explicit`` and ``ScoreModel`` (``types.py``) are the core. Here are what else is called on every
-field, renderer, background and student, and small optional Protocols: a field or a prior that has the method
-is asked, one that has not is left alone.
+``Field``, ``Explicit`` and ``ScoreModel`` (``types.py``) are the core. This file has what else is called on every
+field, renderer, background and student, and small optional Protocols: their methods are called on fields and priors
+that have them.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,7 +17,7 @@ from dream3d.types import Camera, Conditioning, Field, Mesh, Normals, Rays, Rend
 
 @runtime_checkable
 class Stateful(Protocol):
-    """Goes into checkpoints. Every ``nn.Module`` is one."""
+    """Has a state for checkpoints. Every ``nn.Module`` is one."""
 
     def state_dict(self) -> dict[str, Any]: ...
     def load_state_dict(self, state_dict: Mapping[str, Any], /) -> object: ...
@@ -25,7 +25,7 @@ class Stateful(Protocol):
 
 @runtime_checkable
 class TrainableField(Field, Stateful, Protocol):
-    """What a run trains: any ``nn.Module`` with ``density`` and ``surface``."""
+    """A trainable field: any ``nn.Module`` with ``density`` and ``surface``."""
 
     def parameters(self) -> Iterator[nn.Parameter]: ...
     def modules(self) -> Iterator[nn.Module]: ...
@@ -33,10 +33,10 @@ class TrainableField(Field, Stateful, Protocol):
 
 @runtime_checkable
 class MeshShape(Stateful, Protocol):
-    """Where the surface of a ``fields/mesh_field.py`` is, an ``nn.Module``."""
+    """The geometry of a ``fields/mesh_field.py``, an ``nn.Module``."""
 
     def extract(self) -> tuple[Mesh, SignedGrid | None]:
-        """The mesh, and the grid it is extracted from (None for a mesh that came ready)."""
+        """The mesh, and the grid it is extracted from (None for a fixed mesh)."""
         ...
 
     def parameters(self) -> Iterator[nn.Parameter]: ...
@@ -44,10 +44,10 @@ class MeshShape(Stateful, Protocol):
 
 @runtime_checkable
 class Renderer(Stateful, Protocol):
-    """A field and cameras to a ``Render``; ``render/volume.py`` and ``render/surface.py`` have one."""
+    """Renders a field from cameras; implemented in ``render/volume.py`` and ``render/surface.py``."""
 
     def update(self, field: Field, step: int, generator: Generator) -> None:
-        """Called once a step, before rendering: refresh what is cached of the field (an occupancy grid)."""
+        """Called once a step, before rendering: update cached data of the field (an occupancy grid)."""
         ...
 
     def __call__(
@@ -71,7 +71,7 @@ class Background(Stateful, Protocol):
 
 @runtime_checkable
 class Student(Stateful, Protocol):
-    """The score model that VSD trains along (``priors/lora.py``), after the field's update or ``first``."""
+    """The score model that VSD trains (``priors/lora.py``), after the field's update, or before it if ``first``."""
 
     first: bool
 
@@ -80,25 +80,25 @@ class Student(Stateful, Protocol):
 
 @runtime_checkable
 class ReferenceView(Protocol):
-    """A picture of the object: where it was taken from, and how far a render from there is from it."""
+    """A reference image of the object: its camera, and losses of renders from that camera."""
 
     @property
     def normals(self) -> Normals:
-        """What the renderer has to find for its losses."""
+        """The normals that its losses need from the renderer."""
         ...
 
     def camera(self, step: int, size: int) -> Camera | None:
-        """One view for this step, of ``size`` pixels where it has no size of its own; None: not this time."""
+        """The view for this step, of ``size`` pixels unless it has its own size; None: skip this step."""
         ...
 
     def losses(self, render: Render, step: int, generator: Generator) -> dict[str, Float[Tensor, ""]]:
-        """By name, times their weights."""
+        """Losses by name, multiplied by their weights."""
         ...
 
 
 @dataclass(frozen=True)
 class Pair:
-    """An edit beside its frozen source: both fields, and what the same cameras see of both with the same streams."""
+    """An edit and its frozen source: both fields, and their renders from the same cameras with the same streams."""
 
     field: Field
     source: Field
@@ -119,7 +119,7 @@ class ParameterGroup(TypedDict):
 
 @runtime_checkable
 class OwnParameterGroups(Protocol):
-    """Parts that are trained at different rates."""
+    """Parts that are trained at different learning rates."""
 
     def parameter_groups(self) -> list[ParameterGroup]: ...
 
@@ -142,14 +142,14 @@ class CoarseToFine(Protocol):
 
 
 def at_step(field: object, step: int) -> None:
-    """Tell a ``CoarseToFine`` field the step; any other is left alone."""
+    """Pass the step to a ``CoarseToFine`` field; others are unchanged."""
     if isinstance(field, CoarseToFine):
         field.at_step(step)
 
 
 @runtime_checkable
 class WithMaterial(Protocol):
-    """A field with roughness and metallic, (n, 3) -> (n, 2); None where it is switched off."""
+    """A field with roughness and metallic, (n, 3) -> (n, 2); None if switched off."""
 
     @property
     def material(self) -> nn.Module | None:
@@ -158,7 +158,7 @@ class WithMaterial(Protocol):
 
 
 def material_of(field: object) -> nn.Module | None:
-    """The field's material, None where it has none."""
+    """The field's material, None if it has none."""
     return field.material if isinstance(field, WithMaterial) else None
 
 
@@ -169,7 +169,7 @@ class Regional(Protocol):
     everywhere: bool
 
     def share(self, x: Float[Tensor, "n 3"]) -> Float[Tensor, " n"]:
-        """1 inside the region, 0 outside, between on its border."""
+        """1 inside the region, 0 outside, in between on its border."""
         ...
 
 
@@ -180,8 +180,8 @@ class Regional(Protocol):
 class CameraConditioned(Protocol):
     """A prior whose network may take the camera (``Conditioning.camera``).
 
-    Where ``camera_conditioned`` is True the prompts say nothing of the view; of a prior without this
-    attribute it is taken as False.
+    If ``camera_conditioned`` is True, prompts do not describe the view; priors without this attribute count as
+    False.
     """
 
     @property
@@ -189,31 +189,31 @@ class CameraConditioned(Protocol):
 
 
 def camera_conditioned(prior: object) -> bool:
-    """Does the prior's network take the camera, so that prompts need no view in words?"""
+    """Whether the prior's network takes the camera, so that prompts need not describe the view."""
     return isinstance(prior, CameraConditioned) and prior.camera_conditioned
 
 
 @runtime_checkable
 class RenderConditioned(Protocol):
-    """A prior that looks at the current render, as a ControlNet does (``Conditioning.control``)."""
+    """A prior conditioned on the current render, as with a ControlNet (``Conditioning.control``)."""
 
     def condition(self, render: Render, camera: Camera) -> Float[Tensor, "b 3 y x"] | None:
-        """The picture shown to it, [0, 1]; None where it wants none this time."""
+        """The conditioning image, [0, 1]; None if it needs none in this step."""
         ...
 
 
 @runtime_checkable
 class ChecksPrompts(Protocol):
-    """A prior that knows which prompts it cannot make."""
+    """A prior that can tell which prompts it does not support."""
 
     def warnings(self, prompt: str, texts: Sequence[str]) -> list[str]:
-        """One line for each thing that it does not know in the prompt, or cuts off from the ``texts`` made of it."""
+        """One line for each unknown word in the prompt, and for each truncated text of ``texts``."""
         ...
 
 
 @runtime_checkable
 class WithNotes(Protocol):
-    """A prior or a prompt table with lines that the user should read before the run."""
+    """A prior or prompt embeddings with notes for the user."""
 
     @property
     def notes(self) -> Sequence[str]:
@@ -222,7 +222,7 @@ class WithNotes(Protocol):
 
 
 def notes_of(part: object) -> list[str]:
-    """The part's notes, [] where it has none."""
+    """The part's notes, [] if it has none."""
     return list(part.notes) if isinstance(part, WithNotes) else []
 
 
@@ -247,7 +247,7 @@ class LatentPrior(Decodes, Protocol):
     """A prior whose x may be latents."""
 
     def affine_rgb(self) -> Float[Tensor, "d 3"] | None:
-        """M such that ``[latent, 1] M`` is about RGB; None where x is pixels after all."""
+        """M such that ``[latent, 1] M`` approximates RGB; None if x is pixels."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""The formulas that every diffusion model shares: noising, and reading a prediction as noise or clean sample.
+"""Formulas shared by all diffusion models: noising, and conversion between noise and clean-sample predictions.
 
 Variance-preserving throughout: ``alpha_t = sqrt(alpha_bar_t)``, ``sigma_t = sqrt(1 - alpha_bar_t)``.
 """
@@ -7,7 +7,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 FLOOR = 1e-4
-"""Smallest divisor: schedules that end in pure noise have alpha = 0 there, where x0 is anyone's guess."""
+"""Smallest divisor: schedules that end in pure noise have alpha = 0 there, where x0 is undetermined."""
 
 
 def alpha_sigma(

@@ -1,4 +1,4 @@
-"""Gradients of an optimiser's parameters: summed one loss at a time, measured, clipped; learning rates of groups."""
+"""Gradients of an optimiser's parameters: accumulated loss by loss, measured, clipped; learning rates of groups."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from dream3d.types import Camera
 
 
 class NonFinite(ArithmeticError):
-    """A gradient that is not a number, with the step, timesteps and cameras where it arose."""
+    """A gradient that is not finite, with the step, timesteps and cameras where it occurred."""
 
 
 def parameters(optimizer: torch.optim.Optimizer) -> list[Tensor]:
@@ -19,7 +19,7 @@ def parameters(optimizer: torch.optim.Optimizer) -> list[Tensor]:
 
 
 def backward_alone(loss: Tensor, parameters: Sequence[Tensor], *, keep: bool = False) -> Float[Tensor, ""]:
-    """Add the loss's gradient to that of the parameters; returns its own norm. ``keep`` its graph for another."""
+    """Accumulate the loss's gradient; returns its norm. ``keep`` retains the graph for another backward pass."""
     before = [p.grad for p in parameters]
     for p in parameters:
         p.grad = None
@@ -32,7 +32,7 @@ def backward_alone(loss: Tensor, parameters: Sequence[Tensor], *, keep: bool = F
 
 
 def clipped(parameters: Sequence[Tensor], largest: float | None) -> Float[Tensor, ""]:
-    """The norm of all gradients together, which are scaled down where it is above ``largest`` (None: never)."""
+    """The total gradient norm; gradients are scaled down if it exceeds ``largest`` (None: never)."""
     if largest is not None:
         return nn.utils.clip_grad_norm_(parameters, largest)
     norms = [torch.linalg.vector_norm(p.grad) for p in parameters if p.grad is not None]
@@ -46,7 +46,7 @@ def set_lr(optimizer: torch.optim.Optimizer, lr: float) -> None:
 
 
 def check_finite(norm: Float[Tensor, ""], step: int, t: Tensor, camera: Camera) -> None:
-    """Raise NonFinite with what is needed to find the cause. Off the CPU only every 16th step waits for it."""
+    """Raise NonFinite with the details needed to find the cause. On a GPU, checked (and waited for) every 16th step."""
     if norm.device.type != "cpu" and step % 16:
         return
     if not torch.isfinite(norm):

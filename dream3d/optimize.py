@@ -1,8 +1,8 @@
-"""The loop: the whole method on one screen.
+"""The training loop: the whole method on one screen.
 
 Every step: random cameras -> render the field -> encode for the prior -> a distillation gradient ->
-regularisers -> a check that all is finite -> an optimiser step. Random draws depend on
-(seed, step, stream) alone, so a run can stop anywhere and continue bit for bit.
+regularisers -> a check for finite gradients -> an optimiser step. Random draws depend on
+(seed, step, stream) only, so a run can stop anywhere and resume bit for bit.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -43,7 +43,7 @@ class Regulariser:
 
 @dataclass(frozen=True)
 class Kept:
-    """What of an edit's source is to stay: a loss on the two, with a random stream, and its weight at a step."""
+    """A loss that preserves part of an edit's source, with a random stream, and its weight at a step."""
 
     loss: Callable[[Pair, Generator], Float[Tensor, ""]]
     weight: Schedule
@@ -63,7 +63,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Setup:
-    """All that a run is made of. Fields are particles: step i trains field i mod n, with its own renderer,
+    """Everything a run consists of. Fields are particles: step i trains field i mod n, with its own renderer,
     background and optimiser."""
 
     fields: Sequence[TrainableField]
@@ -95,7 +95,7 @@ class Setup:
 
 @dataclass(frozen=True)
 class Guidance:
-    """A further guidance of the same fields: its own prior, text, loss and times, on renders of its own.
+    """An additional guidance term for the same fields: its own prior, text, loss and timesteps, on its own renders.
 
     ``camera``, ``batch_size`` and ``size`` are the setup's where they are None. The gradient is ``weight``
     times the loss's (surrogates are sums over x, so a larger x weighs more).
@@ -113,7 +113,7 @@ class Guidance:
     size: int | None = None
 
     def of(self, setup: Setup) -> Setup:
-        """The setup with this guidance in place of its own."""
+        """The setup with this guidance term in place of its main one."""
         return replace(
             setup,
             prior=self.prior,
@@ -183,7 +183,7 @@ def optimize(setup: Setup, begin: int, end: int) -> Iterator[Step]:
 
 
 def guided(setup: Setup, step: int, draw: Draw, which: int) -> Guided:
-    """Random views of particle ``which``, and what the setup's loss says of them."""
+    """Random views of particle ``which``, and the setup's loss on them."""
     views = setup.camera.sample(setup.batch_size, setup.size, draw("camera"))
     camera, render, x, text = render_and_encode(setup, step, views, draw, which, setup.noise_samples)
     t = setup.time(step, len(x), len(setup.prior.alpha_bar), draw("time")).to(setup.device, non_blocking=True)
@@ -272,7 +272,7 @@ def of_source(setup: Setup, source: Source) -> Setup:
 def student_turn(
     student: Student | None, x: Tensor, text: Conditioning, draw: Draw, *, first: bool
 ) -> dict[str, Tensor]:
-    """Train the student, if there is one and it is its turn: before the field (``first``) or after it."""
+    """Train the student, if there is one: before the field (``first``) or after it."""
     if student is None or student.first != first:
         return {}
     return {"student": student.train(x.detach(), text, draw("student"))}

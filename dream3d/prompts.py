@@ -1,4 +1,4 @@
-"""Text for a batch of cameras: view-dependent words, negative prompts, Perp-Neg, one embedding table."""
+"""Text conditioning for a batch of cameras: view-dependent prompts, negative prompts, Perp-Neg, cached embeddings."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -19,7 +19,7 @@ Decay = Sequence[float]
 
 
 def from_front(camera: Camera) -> Float[Tensor, " v"]:
-    """How far each camera is from the front, in degrees: 0 front, 90 either side, 180 back."""
+    """Angle of each camera from the front, in degrees: 0 front, 90 either side, 180 back."""
     wrapped = torch.remainder(camera.azimuth + math.pi, 2 * math.pi) - math.pi
     return torch.rad2deg(wrapped).abs()
 
@@ -61,14 +61,14 @@ class ViewDependentPrompts:
         return [template.replace("{}", prompt) for template in (self.front, self.side, self.back, self.overhead)]
 
     def facing(self, camera: Camera) -> Int[Tensor, " v"]:
-        """Which of the four texts fits each view best."""
+        """Index of the text for each view."""
         angle = from_front(camera)
         facing = torch.where(angle < self.front_within, FRONT, SIDE)
         facing = torch.where(angle > 180 - self.back_within, BACK, facing)
         return torch.where(torch.rad2deg(camera.elevation) > self.overhead_above, OVERHEAD, facing)
 
     def blend(self, camera: Camera) -> Float[Tensor, "v 4"]:
-        """Shares of the four texts; a = |azimuth| / 90: front (1 - a)+, back (a - 1)+, side the rest."""
+        """Weights of the four texts; a = |azimuth| / 90: front (1 - a)+, back (a - 1)+, side the rest."""
         a = from_front(camera) / 90
         front, back = (1 - a).clamp(min=0), (a - 1).clamp(min=0)
         shares = torch.stack((front, 1 - front - back, back, torch.zeros_like(a)), dim=1)
@@ -78,7 +78,7 @@ class ViewDependentPrompts:
 
 @dataclass(frozen=True)
 class PerpNeg:
-    """Perp-Neg (arXiv 2304.04968): other views' texts as negatives, weighted by how wrong they are.
+    """Perp-Neg (arXiv 2304.04968): prompts of the other views as negatives, weighted by how far off they are.
 
     The weight at r is ``-f(r)`` with ``f(r) = a exp(-b r) + c``; each (a, b, c) is set so that f
     vanishes where the negative text is right. In front (r = 1 - |azimuth| / 90, 1 at the front) the
@@ -115,18 +115,18 @@ def decay(f: Decay, r: Float[Tensor, " v"]) -> Float[Tensor, " v"]:
 class PromptEmbeddings:
     """Every text a run needs, embedded once; called with cameras it gives their ``Conditioning``.
 
-    Cameras are best on the host: what is worked out from them is small, and only the result is sent on.
+    Cameras should be on the CPU: the computations on them are small, and only the result is moved to the device.
 
     Args:
         prior: embeds the texts. A camera-conditioned one (``contracts.CameraConditioned``) gets the
             plain prompt for every view, and neither view-dependent prompts nor Perp-Neg.
-        prompt, negative: what to make; what to avoid, which takes the place of the empty null prompt.
-        views: the view words, None for the plain prompt everywhere.
+        prompt, negative: the prompt, and the negative prompt, which replaces the empty null prompt.
+        views: the view-dependent prompts, None for the plain prompt everywhere.
         perp_neg: None for off; needs ``views``.
         contrast: CSD's negative prompt or SDS-Bridge's source prompt (``Conditioning.contrast``).
         debias: a prompt for each of the four views in place of one for all (``priors/addons/debias.py``).
 
-    ``notes`` says what was changed. Raises:
+    ``notes`` lists what was changed. Raises:
         UserError: the prompt is empty, or ``perp_neg`` or ``debias`` comes without ``views``.
     """
 

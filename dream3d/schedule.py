@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 
 class Schedule(ABC):
-    """Subclass it for a schedule of your own: what is a Schedule among the knobs of a loss is replaced by its
-    value at every step (being callable does not tell it from a weight w(t))."""
+    """Base class of schedules; subclass it for your own. A Schedule among the settings of a loss is replaced by its
+    value at every step (being callable alone would not distinguish it from a weight w(t))."""
 
     @abstractmethod
     def __call__(self, step: int) -> float:
@@ -28,7 +28,7 @@ class Constant(Schedule):
 
 @dataclass(frozen=True)
 class Linear(Schedule):
-    """From ``start`` to ``end`` in a straight line between steps ``begin`` and ``finish``; flat outside."""
+    """Linear from ``start`` to ``end`` between steps ``begin`` and ``finish``; constant outside."""
 
     start: float
     end: float

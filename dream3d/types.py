@@ -1,6 +1,6 @@
-"""The nouns of dream3d, their shapes, and the conventions every room keeps.
+"""Shared types of dream3d, their shapes, and the conventions of the whole package.
 
-Conventions (they live here once; code elsewhere only refers to them):
+Conventions (defined here once; other modules refer to them):
 
 * World: right-handed, **+y up, an object's front faces +z** (as glTF), object inside the unit ball.
 * Camera: looks down its own -z, +y up in the image; ``c2w`` is the 4x4 camera-to-world matrix.
@@ -26,7 +26,7 @@ from torch import Generator, Tensor
 
 Normals = Literal["none", "analytic", "finite"]
 """How the renderer finds normals: not at all, by autograd (the field must be twice differentiable), or by
-central differences (six more densities a sample)."""
+central differences (six more density evaluations a sample)."""
 
 Shading = Callable[
     [Float[Tensor, "n c"], Float[Tensor, "n 3"], Float[Tensor, "n 3"], Int[Tensor, " n"]],
@@ -62,7 +62,7 @@ class Camera:
         )
 
     def to(self, device: torch.device | str) -> "Camera":
-        """On another device; the host does not wait for it to arrive."""
+        """On another device, transferred asynchronously."""
         return replace(
             self,
             c2w=self.c2w.to(device, non_blocking=True),
@@ -100,7 +100,7 @@ class Samples:
 
 @dataclass(frozen=True)
 class Surface:
-    """What a field says of n points: density (1/length), colour in [0, 1] (or latent channels)."""
+    """A field's values at n points: density (1/length), colour in [0, 1] (or latent channels)."""
 
     density: Float[Tensor, " n"]
     colour: Float[Tensor, "n c"]
@@ -120,12 +120,12 @@ class Image:
 
 @dataclass(frozen=True)
 class Render:
-    """What both renderers (volume, mesh) return.
+    """The output of both renderers (volume, mesh).
 
     ``depth`` is the expected ray distance premultiplied by alpha; ``normal`` is the world-space
-    normal premultiplied by alpha, None unless it was asked for. ``weights`` and ``samples`` are
+    normal premultiplied by alpha, None unless requested. ``weights`` and ``samples`` are
     those of volume rendering (None for meshes) and serve the regularisers; so do ``points``,
-    ``density`` and ``normals`` of the samples (``normals`` only if normals were asked for). ``mesh`` is
+    ``density`` and ``normals`` of the samples (``normals`` only if requested). ``mesh`` is
     what was rasterised, ``grid`` what it was extracted from (None for volumes); both carry gradients.
     """
 
@@ -186,11 +186,11 @@ class Conditioning:
 
     ``negatives`` and ``weights`` (k per image) are those of Perp-Neg (arXiv 2304.04968), else None.
     ``camera`` (``b 17``: flattened c2w and fov_y) is for priors that are conditioned on the camera;
-    adapters of others ignore it.
-    ``plain`` is the prompt without view words, for VSD's student where the prior is not told the
-    camera (None: ``cond`` serves). ``contrast`` is what CSD (negative prompt) and SDS-Bridge (source
-    prompt) move away from (None: ``null`` serves).
-    ``control`` is a picture of each render, [0, 1], for priors that are shown one (ControlNet).
+    other priors ignore it.
+    ``plain`` is the prompt without view words, for VSD's student if the prior is not conditioned on the
+    camera (None: ``cond`` is used). ``contrast`` is the negative prompt of CSD or the source prompt of
+    SDS-Bridge (None: ``null`` is used).
+    ``control`` is an image of each render, [0, 1], for priors conditioned on one (ControlNet).
     """
 
     cond: Float[Tensor, "b ..."]
@@ -253,16 +253,16 @@ class Explicit(Protocol):
         ...
 
     def surface(self, x: Float[Tensor, "n 3"]) -> Surface:
-        """Colour at points of the surface (the density says nothing)."""
+        """Colour at points of the surface (the density carries no information)."""
         ...
 
 
 @runtime_checkable
 class ScoreModel(Protocol):
-    """A frozen 2D diffusion model, whatever its family, seen as an epsilon predictor.
+    """A frozen 2D diffusion model of any family, as an epsilon predictor.
 
     Attributes: ``alpha_bar`` (T,), ``resolution`` (the height and width in pixels of the images
-    it wants). What else a prior may have is in ``contracts.py``.
+    it takes). Optional parts of a prior are in ``contracts.py``.
     """
 
     alpha_bar: Float[Tensor, " T"]

@@ -1,4 +1,4 @@
-"""Timesteps that fall with the step instead of being drawn; interchangeable with ``noise.UniformTimesteps``."""
+"""Timesteps annealed with the step instead of sampled; interchangeable with ``timesteps.UniformTimesteps``."""
 
 import math
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class SqrtAnnealing:
 
 @dataclass(frozen=True)
 class DreamTime:
-    """DreamTime's (arXiv 2306.12422): the share of steps spent above t is the share of W above t.
+    """DreamTime's (arXiv 2306.12422): the fraction of steps spent above t is the fraction of W above t.
 
     ``W(t)`` is 1 for t in [m2, m1] and falls off as a Gaussian of width s1 above and s2 below, all as
     fractions of T; ``t(i) = argmin_t |sum_{u >= t} W(u) / sum_u W(u) - i / steps|``.

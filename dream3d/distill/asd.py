@@ -27,7 +27,7 @@ def asd(
     t_min: float = 0.02,
     clip: float = math.inf,
 ) -> Distilled:
-    """ASD, arXiv 2407.02040: VSD whose student is the prior itself, asked about a slightly noisier image:
+    """ASD, arXiv 2407.02040: VSD whose student is the prior itself, evaluated at a slightly noisier image:
 
         grad = w(t) (eps_hat(x_t; y, t) - eps(x_u; y, u)),
         u = t + floor(r shift (t - t_min T)),    r uniform on [0, 1),

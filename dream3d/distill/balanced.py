@@ -23,7 +23,7 @@ def balanced(
     weight: Weight,
     clip: float = math.inf,
 ) -> Distilled:
-    """BSD, arXiv 2407.13976: the classifier's and the generator's direction, neither at the other's cost.
+    """BSD, arXiv 2407.13976: the classifier's and the generator's direction, neither at the other's expense.
 
         grad = w(t) (a d1 + (1 - a) d2),    d1 = scale (eps(y) - eps(null)),    d2 = eps(null),
 

@@ -1,4 +1,4 @@
-"""SDS-Bridge, arXiv 2406.09417: distillation as a bridge from what renders are to what the prompt wants."""
+"""SDS-Bridge, arXiv 2406.09417: distillation as a bridge from the distribution of renders to that of the prompt."""
 
 import math
 from dataclasses import replace
@@ -30,8 +30,8 @@ def bridge(
 
         grad = w(t) bridge_scale (eps(x_t; y, t) - eps(x_t; y_source, t)),
 
-    y_source describing the render as it is: the prompt and the words for its flaws. It comes from
-    ``text.contrast``; where there is none, null is the source.
+    y_source describing the current render: the prompt with words for its flaws. It comes from ``text.contrast``;
+    without one, null is the source.
     """
     x_t = q_sample(x, t, noise, prior.alpha_bar)
     if stage < 2:

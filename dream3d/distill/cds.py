@@ -28,13 +28,13 @@ def cds(
     longest: float = 0.3,
     clip: float = math.inf,
 ) -> Distilled:
-    """CDS of Consistent3D, arXiv 2401.09050: two neighbours on one path of the ODE should agree on the clean sample.
+    """CDS of Consistent3D, arXiv 2401.09050: neighbouring points of an ODE trajectory should agree on the clean sample.
 
         grad = w(t) (eps_hat(x_u; y, u) - eps_hat(x_t; y, t)),    u = t + T U[shortest, longest],
 
-    x_u being x noised and x_t one DDIM step (guided, as both predictions are) down from it. x moves towards what
-    the noisier of the two says. The paper's code holds the noise for the whole run (``noise=fixed``); the length
-    of the interval follows from noise and t (``timesteps.row_generators``).
+    x_u being x noised and x_t one DDIM step (guided, as both predictions are) down from it. x moves towards the
+    prediction of the noisier of the two. The paper's code keeps one noise for the whole run (``noise=fixed``); the
+    interval length is drawn from noise and t (``timesteps.row_generators``).
     """
     abar, total = prior.alpha_bar, len(prior.alpha_bar)
     r = torch.stack([torch.rand((), generator=g) for g in row_generators(noise, t)]).to(t.device)

@@ -1,4 +1,4 @@
-"""Delta denoising score, arXiv 2304.07090: distillation that edits."""
+"""Delta denoising score, arXiv 2304.07090: distillation for editing."""
 
 import math
 
@@ -25,12 +25,12 @@ def dds(
     weight: Weight,
     clip: float = math.inf,
 ) -> Distilled:
-    """DDS, arXiv 2304.07090, Eq. 3: SDS less what SDS would do to the source, which needs no edit.
+    """DDS, arXiv 2304.07090, Eq. 3: the SDS gradient minus that of the source, which needs no edit.
 
         grad = w(t) (eps_hat(x_t; y, t) - eps_hat(x_src,t; y_src, t)),
 
     x (the edit) and ``x_src`` (the source, rendered from the same cameras) with the same noise and t. It is 0
-    where both images and both texts are the same, whatever the prior says: no edit, no drift.
+    if both images and both texts are equal, for any prior: no edit, no drift.
     """
     eps_hat, eps_src = (
         guided_eps(prior, q_sample(image, t, noise, prior.alpha_bar), t, words, scale)

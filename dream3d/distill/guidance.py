@@ -1,4 +1,4 @@
-"""Classifier-free guidance in one convention, ``null + s (cond - null)``, and what goes with it."""
+"""Classifier-free guidance in one convention, ``null + s (cond - null)``, with Perp-Neg and guidance rescale."""
 
 from dataclasses import replace
 
@@ -53,7 +53,7 @@ def perp_neg(
 def rescaled(
     result: Float[Tensor, "b *d"], cond: Float[Tensor, "b *d"], share: float, views: int = 1
 ) -> Float[Tensor, "b *d"]:
-    """Guidance rescale (arXiv 2305.08891): ``share`` of it is ``result std(cond) / std(result)``.
+    """Guidance rescale (arXiv 2305.08891): a fraction ``share`` of ``result std(cond) / std(result)``.
 
     Standard deviations are taken over each group of ``views`` images in a row.
     Raises ValueError where the batch does not divide into such groups.
@@ -66,6 +66,6 @@ def rescaled(
 
 
 def alone(text: Conditioning, embedding: Float[Tensor, "b ..."]) -> Conditioning:
-    """The text with one embedding as both cond and null: a prior that sees one and the same tensor
-    in both places need run its network once. The prediction is then ``NoisePrediction.cond``."""
+    """The text with one embedding as both cond and null: a prior that gets the same tensor for both runs its network
+    only once. The prediction is then ``NoisePrediction.cond``."""
     return replace(text, cond=embedding, null=embedding, negatives=None, weights=None)

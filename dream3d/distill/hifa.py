@@ -27,8 +27,8 @@ def hifa(
 
         grad = w(t) (alpha_t / sigma_t) d/dx (||x - x0_hat||^2 + image_weight ||D(x) - D(x0_hat)||^2) / 2.
 
-    The first term is SDS, written so. D decodes where the prior has a ``decode``, else it is the
-    identity; no decoder runs where ``image_weight`` is 0.
+    The first term is a form of SDS. D is the prior's ``decode`` if it has one, else the identity; the decoder is not
+    run if ``image_weight`` is 0.
     """
     x_t = q_sample(x, t, noise, prior.alpha_bar)
     eps_hat = guided_eps(prior, x_t, t, text, scale)

@@ -1,4 +1,4 @@
-"""Posterior distillation sampling, arXiv 2311.13831: an edit that keeps the source's stochastic latents."""
+"""Posterior distillation sampling, arXiv 2311.13831: editing that preserves the source's stochastic latents."""
 
 import math
 
@@ -26,7 +26,7 @@ def pds(
     stride: int = 2,
     clip: float = math.inf,
 ) -> Distilled:
-    """PDS, arXiv 2311.13831: the stochastic latents z of edit and source are to agree.
+    """PDS, arXiv 2311.13831: the stochastic latents z of edit and source should agree.
 
         grad = w(t) (z - z_src),    z = (x_u - mu(x_t, eps_hat)) / s_t,    u = t - stride,
         mu = sqrt(abar_u) beta_t / (1 - abar_t) x0_hat + sqrt(1 - beta_t) (1 - abar_u) / (1 - abar_t) x_t,

@@ -28,7 +28,7 @@ def rfds_rev(
 
         grad = w(t) (eps_hat(alpha_t x + sigma_t e; y, t) - e),    e = eps(alpha_t x + sigma_t noise; y, t),
 
-    e being found ``reversals`` times over (3 are FlowDreamer's UCM, arXiv 2408.05008; 0 is SDS). The paper
+    e being updated ``reversals`` times (3: FlowDreamer's UCM, arXiv 2408.05008; 0 is SDS). The paper
     writes it for the velocity v of rectified flows, ``e = noise + (1 - s) (v + x - noise)``, which is the same.
     """
     only = alone(text, text.cond)

@@ -28,7 +28,7 @@ def sdi(
     inversion_steps: int = 10,
     eta: float = 0.3,
 ) -> Distilled:
-    """SDI, arXiv 2405.15891: SDS whose noise is found by inverting x, so that steps agree with each other.
+    """SDI, arXiv 2405.15891: SDS with noise from DDIM inversion of x, for consistency between steps.
 
         grad = w(t) (x - x0_hat(x_t)),    x_t = alpha_t x + sigma_t invert(x, t),
 
@@ -52,7 +52,7 @@ def invert(
     steps: int,
     eta: float,
 ) -> Float[Tensor, "b *d"]:
-    """The noise that DDIM inversion finds in x: levels 0, T/steps, 2 T/steps ... below t, then t + a random
+    """The noise obtained from x by DDIM inversion: levels 0, T/steps, 2 T/steps ... below t, then t + a random
     part of T/steps; every step adds ``eta`` of DDPM's posterior deviation. Each image has its own t."""
     abar, last = prior.alpha_bar, len(prior.alpha_bar) - 1
     gap, generators = len(abar) / steps, row_generators(noise, t)

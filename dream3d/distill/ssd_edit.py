@@ -1,4 +1,4 @@
-"""Stable score distillation for editing, arXiv 2507.09168: one anchor in the source, three directions."""
+"""Stable score distillation for editing, arXiv 2507.09168: three directions anchored in the source."""
 
 import math
 

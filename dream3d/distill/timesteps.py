@@ -1,4 +1,4 @@
-"""Timesteps, and randomness that follows from the noise."""
+"""Timesteps, and random generators derived from the noise."""
 
 import hashlib
 from dataclasses import dataclass

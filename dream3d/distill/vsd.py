@@ -43,9 +43,9 @@ def vsd(
     SDS with the noise replaced by its prediction from the particles' own distribution: 0 where that
     equals the prior's, SDS where that is the point x itself. ``clip`` is that of ``sds``.
 
-    ``student_scale`` guides the student by the camera c, from hidden (0) to given (1, VSD). Less than 1 is ESD,
-    arXiv 2401.00909: what does not depend on the camera is the score of all views together, whose entropy is then
-    rewarded, against one face on every side. It takes a second call of the student.
+    ``student_scale`` is classifier-free guidance of the student on the camera c, from dropped (0) to given (1, VSD).
+    Less than 1 is ESD, arXiv 2401.00909: the camera-independent part is the score of all views together, whose
+    entropy is then rewarded, against the Janus problem. It takes a second call of the student.
     """
     x_t = q_sample(x, t, noise, prior.alpha_bar)
     eps_hat = guided_eps(prior, x_t, t, text, scale)

@@ -1,4 +1,4 @@
-"""From a network's raw number to a density >= 0."""
+"""Activations from a network's raw output to a density >= 0."""
 
 from typing import Any
 

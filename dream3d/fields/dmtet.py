@@ -1,4 +1,4 @@
-"""A surface of tetrahedra: signed distances and offsets on a lattice, marched (DMTet, arXiv 2111.04276).
+"""DMTet (arXiv 2111.04276): signed distances and offsets on a tetrahedral lattice, extracted by marching tetrahedra.
 
 As in the second stage of Magic3D (arXiv 2211.10440) both are free parameters of every node, started from the
 coarse stage's surface.
@@ -19,7 +19,7 @@ class DMTet(nn.Module):
     """The shape of a ``MeshField``.
 
     ``resolution`` cubes across the unit ball, each of 12 tetrahedra. Nodes move at most ``reach`` of a cube's
-    size, which turns no tetrahedron inside out below 0.25. The other knobs are those of ``MovableNodes``.
+    size, which turns no tetrahedron inside out below 0.25. The other arguments are those of ``MovableNodes``.
     """
 
     members: Tensor

@@ -1,7 +1,7 @@
-"""A field that is being edited: the live one inside a region, the frozen one it started from outside it.
+"""An edited field: the optimised field inside a region, the frozen source outside it.
 
-Outside the region nothing can change, whatever the loss does; that is how DiffEdit (arXiv 2210.11427) keeps an
-image's background, here in 3D and for any pair of fields.
+Outside the region nothing can change, whatever the loss; DiffEdit (arXiv 2210.11427) preserves an image's background
+in the same way, here in 3D and for any pair of fields.
 """
 
 import torch

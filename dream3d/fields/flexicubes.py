@@ -1,7 +1,7 @@
-"""A surface of cubes: signed distances and offsets on a lattice, and weights in every cube.
+"""FlexiCubes: signed distances and offsets on a cubic lattice, with weights for every cube.
 
-FlexiCubes (arXiv 2308.05371): the weights say where in its cube a vertex of the surface is, so that sharp
-edges and flat sides need no finer lattice. Distances and offsets are as for ``DMTet``.
+FlexiCubes (arXiv 2308.05371): the weights place each surface vertex within its cube, so that sharp edges
+and flat faces need no finer lattice. Distances and offsets are as for ``DMTet``.
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ class FlexiCubes(nn.Module):
 
     ``resolution`` cubes across the unit ball. Nodes move at most ``reach`` of a cube's size (below 0.5 no cube
     folds over). Weights are ``1 + tanh`` (alpha, beta) and ``sigmoid`` (gamma) of numbers that start at 0 and
-    are trained at ``weight_scale`` of the nodes' rate. The other knobs are those of ``MovableNodes``.
+    are trained at ``weight_scale`` of the nodes' rate. The other arguments are those of ``MovableNodes``.
     """
 
     cubes: Tensor

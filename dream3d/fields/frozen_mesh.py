@@ -1,4 +1,4 @@
-"""A mesh that stays as it is, triangle by triangle."""
+"""A mesh with fixed geometry."""
 
 from typing import Any
 
@@ -24,7 +24,7 @@ class FrozenMesh(nn.Module):
         return Mesh(**buffers), None
 
     def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *rest: object) -> None:
-        """The saved mesh takes the place of the present one, whatever their sizes."""
+        """Replace the current mesh by the saved one, of any size."""
         for name in SHAPE:
             saved = state_dict.get(prefix + name)
             setattr(self, name, None if saved is None else torch.empty_like(saved))

@@ -1,4 +1,4 @@
-"""A multi-resolution hash table and a small MLP: Instant-NGP (arXiv 2201.05989), the usual field on a GPU."""
+"""A multi-resolution hash table and a small MLP: Instant-NGP (arXiv 2201.05989), the standard field on a GPU."""
 
 from collections.abc import Callable
 from typing import Literal
@@ -50,7 +50,7 @@ class HashGrid(nn.Module):
 
     @property
     def backend(self) -> str:
-        """The twin that runs, torch or tinycudann."""
+        """The implementation in use, torch or tinycudann."""
         return implementation(self.encoding, self.table.device)
 
     def at_step(self, step: int) -> None:
@@ -59,7 +59,7 @@ class HashGrid(nn.Module):
             self.active.fill_(self.active_levels(step))
 
     def features(self, x: Float[Tensor, "n 3"]) -> Float[Tensor, "n d"]:
-        """What the decoder sees."""
+        """The decoder's input."""
         twin = hash_torch if self.backend == "torch" else hash_tinycudann
         features = twin(self.table, (x + 1) / 2, self.shape)
         if self.active_levels is None:

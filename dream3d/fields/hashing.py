@@ -1,6 +1,6 @@
 """The multi-resolution hash encoding of Instant-NGP (arXiv 2201.05989): plain torch, and tinycudann's.
 
-Both twins read one flat table with tinycudann's layout, so that checkpoints fit either.
+Both implementations use one flat table with tinycudann's layout, so that checkpoints are interchangeable.
 """
 
 import importlib.util
@@ -143,9 +143,9 @@ def hash_tinycudann(params: Float[Tensor, " p"], x: Float[Tensor, "n 3"], shape:
 def implementation(
     wanted: Literal["auto", "torch", "tinycudann"], device: torch.device
 ) -> Literal["torch", "tinycudann"]:
-    """Which twin runs. ``auto`` takes tinycudann where it is installed and the device is CUDA.
+    """The implementation to use: ``auto`` is tinycudann if it is installed and the device is CUDA.
 
-    Raises ValueError when tinycudann is asked for and cannot be had.
+    Raises ValueError if tinycudann is requested but unavailable.
     """
     available = device.type == "cuda" and importlib.util.find_spec("tinycudann") is not None
     if wanted == "tinycudann" and not available:

@@ -1,6 +1,6 @@
-"""What is added to the raw density before its activation, so that training starts from a soft blob.
+"""Offsets added to the raw density before its activation, so that training starts from a soft blob.
 
-Without one, a field starts as fog; score distillation then often ends with an empty or a solid ball.
+Without one, a field starts as haze; score distillation then often ends with an empty or a solid ball.
 """
 
 import torch

@@ -1,4 +1,4 @@
-"""Fields whose colours are a VAE's latents, and how they are seen in RGB.
+"""Fields whose colours are a VAE's latents, and their conversion to RGB.
 
 Latent-NeRF (arXiv 2211.07600, Sec. 3.1 and 3.3) and SJC (arXiv 2212.00774) render latents, so that no VAE
 runs in a step. An affine map takes latents to RGB (``priors/latent_rgb.py`` fits it to the prior's VAE):
@@ -51,14 +51,14 @@ def latents_of(field: nn.Module | TrainableField) -> list[Latents]:
 
 
 def switch(field: nn.Module | TrainableField, rgb: bool) -> None:
-    """From now on the field's colours are RGB (or latents again)."""
+    """Switch the field's colours to RGB (or back to latents)."""
     for latents in latents_of(field):
         latents.rgb = rgb
 
 
 @contextmanager
 def in_rgb(field: nn.Module | TrainableField) -> Iterator[None]:
-    """Inside, the field's colours are RGB; afterwards what they were."""
+    """Context in which the field's colours are RGB."""
     before = [(latents, latents.rgb) for latents in latents_of(field)]
     switch(field, True)
     try:

@@ -1,4 +1,4 @@
-"""How rough and how metallic a surface is, at every point: two numbers on a coarse grid."""
+"""Roughness and metallic of a surface, on a coarse grid."""
 
 import math
 
@@ -14,7 +14,7 @@ class Material(nn.Module):
     """Roughness and metallic in (0, 1): sigmoids of trilinear grids of ``resolution`` nodes a side across the
     unit ball, which start at ``roughness`` and ``metallic``, trained at ``lr_scale`` of the rate.
 
-    A picture says little of the material, and most objects are of few materials: hence the coarse grid.
+    An image constrains the material only weakly, and most objects have few materials: hence the coarse grid.
 
     Raises:
         ValueError: a start outside (0, 1), or fewer than 2 nodes.

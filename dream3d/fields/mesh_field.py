@@ -1,5 +1,5 @@
-"""A field that is a surface of triangles: a shape, an appearance (the coarse field goes on as the colour), and
-perhaps a material. The functions make the usual combinations; a configuration names one."""
+"""Mesh fields: a shape, an appearance (the coarse field provides the colours) and an optional material. The functions
+make the usual combinations; a configuration names one."""
 
 import inspect
 from collections.abc import Callable, Sequence
@@ -64,7 +64,7 @@ class MeshField(nn.Module):
 
 
 def keeps_mesh(make: Callable[..., MeshField]) -> bool:
-    """Does this function take a mesh as it is, rather than signed distances to move its surface?"""
+    """Whether this function takes a fixed mesh, rather than signed distances to optimise."""
     return "mesh" in inspect.signature(make).parameters
 
 

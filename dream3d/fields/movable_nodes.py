@@ -1,9 +1,9 @@
 """Nodes of a lattice with trainable signed distances and offsets, from which ``DMTet`` and ``FlexiCubes``
 extract a mesh.
 
-A picture says nothing of a node that is not beside an outline, and marching uses only nodes beside the
-surface: alone, they follow slowly and unevenly. Distances are therefore a sum over grids from coarse to
-fine; a gradient at one node moves its whole neighbourhood, the more so the coarser the grid.
+An image constrains only nodes near a silhouette, and marching uses only nodes next to the surface: single nodes
+would adapt slowly and unevenly. Distances are therefore a sum over grids from coarse to fine; a gradient at one node
+moves its whole neighbourhood, the larger the coarser the grid.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,7 +21,7 @@ Distance = Callable[[Tensor], Tensor]
 class MovableNodes(nn.Module):
     """``positions`` (n, 3) of nodes, ``spacing`` apart, and the signed distances and offsets learned on them.
 
-    Distances are learned in units of ``spacing``, so that one rate fits all resolutions; nodes move at most
+    Distances are learned in units of ``spacing``, so that one learning rate suits all resolutions; nodes move at most
     ``reach`` of it, by ``tanh``. ``levels`` are the sizes of the coarser grids. ``distance`` gives the signed
     distances to start from. Trained at ``lr_scale`` of the rate.
     """
@@ -49,7 +49,7 @@ class MovableNodes(nn.Module):
         self.offset = nn.Parameter(torch.zeros_like(positions))
 
     def distances(self) -> Float[Tensor, " n"]:
-        """In units of ``spacing``: free numbers plus what the coarser grids say (trilinear)."""
+        """In units of ``spacing``: free values plus the coarser grids (trilinear)."""
         extent = 1 + self.spacing
         where = (self.positions / extent)[None, None, None].flip(-1)  # grid_sample counts from the last axis
         total = self.sdf

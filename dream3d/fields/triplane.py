@@ -53,7 +53,7 @@ class Triplane(nn.Module):
             self.active.fill_(self.levels(step))
 
     def features(self, x: Float[Tensor, "n 3"]) -> Float[Tensor, "n d"]:
-        """What the decoder sees."""
+        """The decoder's input."""
         uv = sides(x)
         parts = [triplane(planes, uv) for planes in self.planes]
         if self.levels is not None:

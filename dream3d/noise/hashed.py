@@ -1,4 +1,4 @@
-"""Gaussians that are a function of an integer: the same cell has the same noise, without a table of cells."""
+"""Gaussian noise as a hash of integers: a cell always has the same noise, without a table of cells."""
 
 import torch
 from jaxtyping import Float, Int

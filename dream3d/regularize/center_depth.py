@@ -1,4 +1,4 @@
-"""The middle of the picture should be nearer than its border."""
+"""The centre of the image should be nearer than its border."""
 
 from jaxtyping import Float
 from torch import Tensor
@@ -11,9 +11,9 @@ def center_depth(
 ) -> Float[Tensor, ""]:
     """``sign(x) log(|x| + eps)`` with x = mean depth inside the central box - mean depth outside it.
 
-    SJC (arXiv 2212.00774) writes -log(x), undefined for the x < 0 that is wanted; this form
+    SJC (arXiv 2212.00774) writes -log(x), undefined for the desired x < 0; this form
     has the intended gradient, 1 / |x| > 0, on both sides. ``share`` is the box's part of each side;
-    what is transparent has the depth ``background``.
+    transparent pixels have the depth ``background``.
     """
     depth = render.depth + (1 - render.image.alpha) * background
     _, h, w, _ = depth.shape

@@ -1,4 +1,4 @@
-"""Weights along a ray should gather in one place."""
+"""Weights along a ray should be concentrated."""
 
 from jaxtyping import Float
 from torch import Tensor

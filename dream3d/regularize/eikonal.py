@@ -1,4 +1,4 @@
-"""A signed distance grows by one a unit of length."""
+"""A signed distance has a gradient of unit length."""
 
 import torch
 from jaxtyping import Float

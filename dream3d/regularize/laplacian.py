@@ -1,4 +1,4 @@
-"""A vertex should be amid its neighbours."""
+"""A vertex should be at the mean of its neighbours."""
 
 import torch
 from jaxtyping import Float

@@ -1,4 +1,4 @@
-"""Neighbouring triangles should face the same way."""
+"""Adjacent triangles should have similar normals."""
 
 import torch
 import torch.nn.functional as F

@@ -1,4 +1,4 @@
-"""Normals of neighbouring pixels should be alike."""
+"""Normals of neighbouring pixels should be similar."""
 
 from jaxtyping import Float
 from torch import Tensor

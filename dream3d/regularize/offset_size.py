@@ -1,4 +1,4 @@
-"""Nodes should stay near their place in the lattice."""
+"""Nodes should stay near their lattice positions."""
 
 from jaxtyping import Float
 from torch import Tensor

@@ -1,4 +1,4 @@
-"""Little of the picture should be covered."""
+"""The object should cover little of the image."""
 
 from jaxtyping import Float
 from torch import Tensor

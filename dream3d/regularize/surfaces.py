@@ -1,4 +1,4 @@
-"""What regularisers of meshes ask a render for."""
+"""Mesh data of a render, for regularisers of meshes."""
 
 from jaxtyping import Float, Int
 from torch import Tensor

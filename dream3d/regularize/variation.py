@@ -1,4 +1,4 @@
-"""Neighbours in a grid of parameters (or in a picture) should be alike."""
+"""Neighbouring values of a parameter grid (or an image) should be similar."""
 
 import torch
 from jaxtyping import Float
