@@ -1,4 +1,4 @@
-"""``python -m dream3d priors``: which priors this machine can use, and what the others need. No network."""
+"""``python -m dream3d priors``: the priors available on this machine, and what the others need. No network access."""
 
 import json
 import sys
@@ -48,7 +48,7 @@ def command(words: Sequence[str]) -> int:
         return 0 if {"-h", "--help"}.issuperset(words) else 2
     for name, places in named_priors(config.folder()).items():
         sys.stdout.write(line(name, places) + "\n")
-    sys.stdout.write("prior=folder prior.path=<folder> takes any other text-to-image folder as diffusers saves it\n")
+    sys.stdout.write("prior=folder prior.path=<folder> loads any other text-to-image model in diffusers format\n")
     return 0
 
 

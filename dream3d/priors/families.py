@@ -1,7 +1,7 @@
-"""How each family of networks is told its text and called. One small class a family.
+"""Text encoding and network call of each model family, one small class each.
 
 ``embed`` gives one tensor a prompt (``text.pack``); ``call`` runs the network on a batch and
-returns its raw output, shaped like x. What the output means is ``prediction_type.py``'s business.
+returns its raw output, shaped like x. ``prediction_type.py`` interprets the output.
 """
 
 import math
@@ -54,7 +54,7 @@ class Family(Protocol):
 
 
 def told_guidance(guidance: float, width: int | None, x: Float[Tensor, "b c h w"]) -> dict[str, Float[Tensor, "b k"]]:
-    """What a consistency model distilled from guided sampling is told (LCM, arXiv 2310.04378, Sec. 4.2).
+    """The guidance embedding of a consistency model distilled from guided sampling (LCM, arXiv 2310.04378, Sec. 4.2).
 
     ``w = guidance - 1`` (1: plain conditional), as sines and cosines of ``1000 w 10000^(-i / (n - 1))``,
     i < n = width / 2. Empty where the network has no such input (width None).
@@ -70,7 +70,7 @@ def told_guidance(guidance: float, width: int | None, x: Float[Tensor, "b c h w"
 
 @dataclass(frozen=True)
 class Clip:
-    """Stable Diffusion 1 and 2: a UNet, one CLIP text model; few-step models are told their guidance."""
+    """Stable Diffusion 1 and 2: a UNet, one CLIP text model; few-step models take a guidance embedding."""
 
     parts: Mapping[str, Component]
     guidance: float = 1.0
@@ -180,7 +180,7 @@ class Sd3:
 
 @dataclass(frozen=True)
 class Flux:
-    """FLUX.1: T5 tokens, CLIP pooled, 2x2 patches; ``guidance`` is what distilled (dev) models are told."""
+    """FLUX.1: T5 tokens, CLIP pooled, 2x2 patches; ``guidance`` is the guidance input of distilled (dev) models."""
 
     parts: Mapping[str, Component]
     guidance: float
@@ -210,7 +210,7 @@ class Flux:
 
 
 def cut_words(family: Family, prompts: Sequence[str]) -> list[str]:
-    """One line for each tokenizer and the end of a prompt that it does not read (SD 3 has two kinds)."""
+    """One line for each tokenizer that truncates a prompt, with the part cut off (SD 3 has two kinds)."""
     longer = {DeepFloyd: ("tokenizer", "if"), Sd3: ("tokenizer_3", "sd3"), Flux: ("tokenizer_2", "flux")}
     role_of_t5, kind = longer.get(type(family), ("", ""))
     found: dict[str, None] = {}  # in order, each once

@@ -1,4 +1,4 @@
-"""A prior whose every answer is a formula: data N(m, std^2 I), m being the prompt's embedding.
+"""A prior in closed form: data N(m, std^2 I), m being the prompt's embedding.
 
 With it the expectation of every distillation gradient is known in closed form, which is how the
 losses are tested; it also serves to try a loss without a network.

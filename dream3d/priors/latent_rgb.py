@@ -1,4 +1,4 @@
-"""The affine map from a VAE's latents to RGB, for fields that are made of latents."""
+"""The affine map from a VAE's latents to RGB, for fields of latents."""
 
 import torch
 import torch.nn.functional as F

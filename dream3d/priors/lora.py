@@ -1,7 +1,7 @@
 """VSD's student: the frozen prior's own network with a low-rank adapter and a camera embedding.
 
 ProlificDreamer, arXiv 2305.16213. The frozen weights are shared in memory: adapter and camera are
-switched on for the student's calls alone, so the prior's answers stay what they were, bit for bit.
+enabled only for the student's calls, so the prior's own predictions stay the same, bit for bit.
 """
 
 import math
@@ -21,7 +21,7 @@ ATTENTION = ("to_q", "to_k", "to_v", "to_out", "to_out.0")
 
 @runtime_checkable
 class Network(Protocol):
-    """What the student needs of a prior (``priors/pipeline.py`` has it).
+    """The interface that the student needs of a prior (implemented by ``priors/pipeline.py``).
 
     ``prediction`` says what ``unet`` predicts: "epsilon", "v_prediction" or another name.
     """
@@ -62,12 +62,12 @@ class LoraStudent:
     """Learns the distribution of noised renders while they are being optimised.
 
     Args:
-        prior: whose network is adapted in place; its own answers do not change.
+        prior: its network is adapted in place; its own predictions do not change.
         generator: draws the initial weights.
         rank: of the adapters, on every Linear whose name ends in one of ``targets``.
         lr, warmup: AdamW's learning rate, reached linearly in ``warmup`` updates.
         target: what the loss compares, "epsilon" or "v_prediction" (arXiv 2202.00512).
-        camera_dropout: probability that an image's camera is hidden (set to zeros).
+        camera_dropout: probability of dropping an image's camera (set to zeros).
         updates: optimiser steps per call of ``train``.
         first: whether the loop trains the student on a step's renders before the field's update, as in L2-VSD
             (arXiv 2507.09748), not after it, as in ProlificDreamer.
@@ -131,7 +131,7 @@ class LoraStudent:
         return loss.detach()
 
     def state_dict(self) -> dict[str, Any]:
-        """All that training changes; tensors and plain data."""
+        """The trained state: tensors and plain data."""
         return {
             "lora": {k: p.detach() for k, p in self.lora.items()},
             "camera": self.camera.state_dict(),
@@ -228,7 +228,7 @@ def time_embedding(unet: nn.Module) -> nn.Module:
 
 
 def plain(text: Conditioning) -> Tensor:
-    """The prompt without view words, where the prior is not told the camera."""
+    """The prompt without view words, if the prior is not conditioned on the camera."""
     return text.cond if text.plain is None else text.plain
 
 

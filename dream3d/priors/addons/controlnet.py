@@ -1,7 +1,7 @@
-"""ControlNet (arXiv 2302.05543): the prior also sees the depth or the normals of the current render.
+"""ControlNet (arXiv 2302.05543): conditions the prior on the depth or the normals of the current render.
 
-A second network beside the UNet reads the picture and adds to what the UNet's blocks hand on. It runs in
-the same batched call, for the null prompt too, as in diffusers.
+A second network reads the conditioning image and adds residuals to the UNet's blocks. It runs in the same batched
+call, for the null prompt as well, as in diffusers.
 """
 
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ COVERED = 0.5  # alpha from which a pixel counts as seen
 
 @dataclass(frozen=True)
 class Control:
-    """A ControlNet, what it is shown, how strongly it acts, and the pixels a side of its pictures."""
+    """A ControlNet, its kind of input, conditioning scale, and input size in pixels."""
 
     net: Component
     kind: Literal["depth", "normal"]
@@ -32,7 +32,7 @@ class Control:
 
     @torch.no_grad()
     def picture(self, render: Render, camera: Camera) -> Float[Tensor, "b 3 y x"]:
-        """What the network is shown of a render, in [0, 1]."""
+        """The conditioning image of a render, in [0, 1]."""
         made = depth_picture(render, camera) if self.kind == "depth" else normal_picture(render, camera)
         return resized(made, self.size)
 

@@ -1,7 +1,7 @@
-"""Words that contradict a view are left out of that view's prompt (D-SDS, arXiv 2303.15413, Sec. 4.2).
+"""Drops words that contradict a view from that view's prompt (D-SDS, arXiv 2303.15413, Sec. 4.2).
 
-"A smiling dog, back view" asks for a face where there is none, and so helps to grow a second one. A masked
-language model is asked how well each word goes with each view.
+"A smiling dog, back view" asks for a face on the back and so promotes the Janus problem. A masked language model
+estimates how compatible each word is with each view.
 """
 
 from collections.abc import Sequence
@@ -35,7 +35,7 @@ class Debias:
     Attributes:
         path: a folder or hub id of a masked language model (the authors': BERT).
         threshold: 0 keeps every word.
-        offline: never touch the network.
+        offline: no network access.
     """
 
     path: str = DEFAULT

@@ -1,4 +1,4 @@
-"""A picture as part of the prompt: IP-Adapter (arXiv 2308.06721), for Stable Diffusion 1, 2 and XL.
+"""Image prompts: IP-Adapter (arXiv 2308.06721), for Stable Diffusion 1, 2 and XL.
 
 Beside every cross-attention to the text stands one to tokens made of the picture, its result added times
 ``scale``. The condition is shown the picture; null and negatives are shown what diffusers shows them:
@@ -63,7 +63,7 @@ class IPAdapter:
 
 
 def load_image(wanted: Picture, unet: Component) -> IPAdapter | None:
-    """Put the adapter into the UNet, in place, and embed the picture. None where no picture is asked for.
+    """Insert the adapter into the UNet, in place, and embed the image. None without an image prompt.
 
     Raises:
         UserError: a file is missing or damaged, or made for another base model.

@@ -1,8 +1,8 @@
-"""Files put on top of a prior's folder: low-rank adapters (LoRA) and learned words (textual inversion).
+"""Additions to a prior: low-rank adapters (LoRA) and learned tokens (textual inversion).
 
 Both are read by diffusers' own loaders, in all the layouts they know. A LoRA is merged into the weights
-(arXiv 2106.09685: ``W + scale (alpha / r) B A``), so that a step costs what it cost before and VSD's
-student finds plain layers; learned words (arXiv 2208.01618) become tokens of the tokenizers.
+(arXiv 2106.09685: ``W + scale (alpha / r) B A``), so that a step costs no more and VSD's student
+finds plain layers; learned embeddings (arXiv 2208.01618) become tokens of the tokenizers.
 """
 
 from pathlib import Path
@@ -60,7 +60,7 @@ def unreadable(setting: str, file: Path, error: Exception) -> UserError:
 
 
 def add_files(parts: Components, lora: str | None, scale: float, embeddings: str | None) -> list[str]:
-    """Put both kinds of file on top, where given. Returns what the user should know."""
+    """Load both kinds of files, if given. Returns notes for the user."""
     notes = [] if embeddings is None else [f"learned words: {' '.join(add_embeddings(parts, embeddings))}"]
     if lora is not None:
         add_lora(parts, lora, scale)
@@ -101,12 +101,12 @@ def add_lora(parts: Components, path: str, scale: float) -> None:
 
 
 def is_up(name: str) -> bool:
-    """Is this the B of an adapter (layers of diffusers, peft and kohya)?"""
+    """Whether this is the B matrix of an adapter (names of diffusers, peft and kohya)."""
     return name.endswith((".lora_B.weight", ".lora_up.weight", ".up.weight"))
 
 
 def loaded(parts: Components) -> list[Tensor]:
-    """Every B that has found its layer."""
+    """The B matrices of all adapters that match a layer of the model."""
     modules = [parts.network, *(parts.text[role] for role in ENCODERS if role in parts.text)]
     from peft.tuners.lora import LoraLayer
 
@@ -116,7 +116,7 @@ def loaded(parts: Components) -> list[Tensor]:
 
 @torch.no_grad()
 def add_embeddings(parts: Components, path: str) -> list[str]:
-    """Teach the tokenizers and text encoders the words of a textual-inversion file. Returns the words.
+    """Add the tokens of a textual-inversion file to tokenizers and text encoders. Returns the tokens.
 
     Raises:
         UserError: no such file, a prior that takes none, a word that exists, vectors of another width.

@@ -1,4 +1,4 @@
-"""MVDream (arXiv 2308.16512, Sec. 3): a UNet that sees several views of one object at once.
+"""MVDream (arXiv 2308.16512, Sec. 3): a UNet with attention across several views of one object.
 
 It is Stable Diffusion's UNet with two changes. Self-attention runs over the pixels of all views of a
 group (``joined``), and the camera goes through an MLP that is added to the time embedding: in diffusers'
@@ -30,7 +30,7 @@ def told_cameras(camera: Float[Tensor, "b 17"]) -> Float[Tensor, "b 16"]:
 
 
 class CrossViewAttention:
-    """An attention processor that hands its inner one the tokens of all views of a group as one sequence."""
+    """An attention processor that passes the tokens of all views of a group to its inner one as one sequence."""
 
     def __init__(self, inner: Component, views: int) -> None:
         self.inner, self.views = inner, views
@@ -49,7 +49,7 @@ class CrossViewAttention:
 
 
 def join(unet: Component, views: int) -> None:
-    """Let self-attention (attn1) see all views of a group, in place."""
+    """Make self-attention (attn1) attend across all views of a group, in place."""
     processors = unet.attn_processors
     unet.set_attn_processor({
         name: CrossViewAttention(inner, views) if ".attn1." in name else inner for name, inner in processors.items()
@@ -71,12 +71,14 @@ class MultiView(Clip):
                 f"sees together; use camera=mvdream batch_size={self.views}"
             )
         if camera is None:
-            raise ValueError("this prior is told the cameras: got none; build the text with prompts.PromptEmbeddings")
+            raise ValueError(
+                "this prior is conditioned on cameras: got none; build the text with prompts.PromptEmbeddings"
+            )
         return network(x, t, embedding, class_labels=told_cameras(camera).to(x.dtype)).sample
 
 
 def seeing_together(family: Family, network: Component, views: int = VIEWS) -> Family:
-    """The family as it is; ``MultiView``, with the network's views joined, where it is told cameras."""
+    """The family unchanged; ``MultiView``, with cross-view attention, if the network is conditioned on cameras."""
     config = network.config
     told = config.get("class_embed_type"), config.get("projection_class_embeddings_input_dim")
     if not isinstance(family, Clip) or told != ("projection", CAMERA):

@@ -1,4 +1,4 @@
-"""Is a diffusers folder complete and of a known kind? Told from its files, before anything is built."""
+"""Checks from its files whether a diffusers folder is complete and of a known kind, before anything is loaded."""
 
 import json
 import struct

@@ -1,4 +1,4 @@
-"""What a prior's network and VAE compute in."""
+"""Data types of a prior's network and VAE."""
 
 import torch
 

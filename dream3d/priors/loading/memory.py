@@ -1,16 +1,16 @@
-"""How much memory a run will take of its device, said before it starts; a refusal where it cannot fit.
+"""Estimates the device memory of a run before it starts, and refuses runs that cannot fit.
 
     weights = sum over parts of (numbers x bytes of the dtype)
     peak    = weights + context + max(images * held + rows * forward,    the guided call, VAE graph alive
-                                      images * encode,                   back through the VAE
+                                      images * encode,                   VAE backward pass
                                       images * student)                  VSD's student, forward and back
 
 ``images = batch_size * noise_samples`` and ``rows = images * (2, or 4 with Perp-Neg)``. The four figures for one
 image are counted, not fitted: the very modules, with the options chosen, run on PyTorch's meta device
 (shapes without numbers), and all tensors alive at once are added up. Attention counts as the fused
 kernels have it (queries, keys, values and result) unless it is sliced. The field and its rendering, what
-an image prompt adds and what the allocator wastes come on top. Text encoders count as if they stayed,
-though a run frees them once its prompts are embedded (``prior.text_device=cpu`` keeps them off the device).
+an image prompt adds and allocator overhead come on top. Text encoders are counted throughout, although a run
+frees them once its prompts are embedded (``prior.text_device=cpu`` keeps them off the device).
 """
 
 import copy
@@ -45,7 +45,7 @@ ADVICE = (
 
 @dataclass(frozen=True)
 class Batch:
-    """What goes through a prior at once: images a step, network rows an image, is a student trained?"""
+    """The load on a prior: images a step, network rows an image, and whether a student is trained."""
 
     images: int = 1
     rows: int = 2
@@ -164,7 +164,7 @@ def to_meta(module: Component) -> Component:
 
 
 def counted(call: Callable[[], Tensor], backward: bool, modules: Sequence[Component]) -> tuple[float, float]:
-    """(bytes alive after ``call``, their peak, with the way back if ``backward``)."""
+    """(bytes alive after ``call``, their peak, including the backward pass if ``backward``)."""
     before = {
         tensor.untyped_storage()._cdata for module in modules for tensor in (*module.parameters(), *module.buffers())
     }
@@ -214,7 +214,7 @@ def estimate(
 
 
 def readable(size: int | float) -> str:
-    """Bytes as people say them.
+    """Bytes in human-readable form.
 
     >>> readable(38e6), readable(5.16e9)
     ('38 MB', '5.2 GB')
@@ -223,7 +223,7 @@ def readable(size: int | float) -> str:
 
 
 def free_memory(device: torch.device) -> float | None:
-    """Bytes that are free on the device (of a CPU: available RAM); None where the system does not say."""
+    """Bytes that are free on the device (of a CPU: available RAM); None if the system does not report it."""
     if device.type == "cuda":
         return float(torch.cuda.mem_get_info(device)[0])
     if device.type == "cpu" and MEMINFO.is_file():
@@ -233,10 +233,10 @@ def free_memory(device: torch.device) -> float | None:
 
 
 def fits(found: Estimate, batch: Batch, device: torch.device, check: bool) -> str:
-    """One line on what will be needed and what is free.
+    """One line with the estimated and the free memory.
 
     Raises:
-        UserError: ``check``, and it is more than is free; what helps is said.
+        UserError: ``check`` is set and the estimate exceeds the free memory; with advice.
     """
     free = free_memory(device)
     peak = found.peak(batch, CONTEXT if device.type == "cuda" else 0.0)

@@ -1,6 +1,6 @@
-"""Switches that trade time for memory in a prior's network and VAE; each keeps what is computed.
+"""Options that trade time for memory in a prior's network and VAE, with unchanged results.
 
-Tiling alone changes it a little: images above the VAE's tile size are encoded in overlapping tiles.
+Only tiling changes results slightly: images above the VAE's tile size are encoded in overlapping tiles.
 """
 
 from dataclasses import dataclass
@@ -20,8 +20,8 @@ class Options:
         attention_slicing: half of an attention's heads at a time.
         vae_slicing: the VAE takes one image at a time.
         vae_tiling: the VAE takes large images in tiles.
-        vae_checkpointing: the way back through the VAE computes its layers again instead of keeping them.
-        channels_last: 2D convolutions in the memory order that CPUs and tensor cores prefer.
+        vae_checkpointing: the VAE's backward pass recomputes activations instead of storing them.
+        channels_last: the memory format of 2D convolutions that suits CPUs and tensor cores.
         compile: ``torch.compile`` of the network; the first step takes minutes.
     """
 
@@ -37,7 +37,7 @@ DEFAULT = Options()
 
 
 def save_memory(options: Options, network: Component, vae: Component | None) -> None:
-    """Switch them on, in place. Raises UserError for one that this prior does not have."""
+    """Enable them, in place. Raises UserError for one that this prior does not support."""
     if options.attention_slicing:
         able("attention_slicing", network, "set_attention_slice")("auto")
     if options.vae_slicing:

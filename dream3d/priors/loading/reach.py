@@ -1,4 +1,4 @@
-"""Is there a way to the hub? Asked first, since its client tries again for more than a minute where there is none."""
+"""Checks whether the hub is reachable, since its client otherwise retries for more than a minute."""
 
 import socket
 import threading

@@ -1,7 +1,7 @@
-"""Where a prior's folder is: given path, embedded folder, local folder, hub cache, hub.
+"""Locates a prior's folder: given path, embedded folder, local folder, hub cache, hub.
 
-``places`` is an ordered list. What is already on this machine wins over what would be downloaded,
-and every place that fails says why and what to do, in one line.
+``places`` is an ordered list. Local places take precedence over downloads, and each place that fails
+reports the reason and the fix in one line.
 """
 
 import shutil

