@@ -163,7 +163,7 @@ def optimize(setup: Setup, begin: int, end: int) -> Iterator[Step]:
         optimizer, draw = setup.optimizers[which], partial(generator, setup.seed, step)
         at_step(setup.fields[which], step)
         setup.renderers[which].update(setup.fields[which], step, draw("occupancy"))
-        main = guided(setup, step, draw, which)
+        main = of_guidance(setup, step, draw, which)
         regular = {n: r.weight(step) * r.loss(main.render) for n, r in setup.regularisers.items() if r.weight(step)}
         regular |= main.kept
         optimizer.zero_grad(set_to_none=True)
@@ -210,7 +210,7 @@ def backward_each(
     for name, guidance in setup.guidances.items():
         if weight := guidance.weight(step):
             own, stream = guidance.of(setup), partial(named, draw, name)
-            part = guided(own, step, stream, which)
+            part = of_guidance(own, step, stream, which)
             found[f"{name}_loss"] = part.distilled.loss
             found[f"{name}_grad_norm"] = backward_alone(weight * part.distilled.loss, weights)
             learned = part.learned or student_turn(own.student, part.x, part.text, stream, first=False)

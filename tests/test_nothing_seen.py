@@ -17,7 +17,7 @@ from dream3d.fields.hashing import Pyramid, hash_torch
 from dream3d.fields.material import Material
 from dream3d.fields.mesh_field import frozen
 from dream3d.geometry.lattice import lattice
-from dream3d.render.environment import Environment
+from dream3d.render.environment import EnvironmentLight
 from dream3d.render.normals import normals_analytic, normals_finite
 from dream3d.render.surface import MeshRenderer
 from dream3d.render.volume import VolumeRenderer
@@ -101,8 +101,8 @@ def test_volume_renderer(name: str, normals: str) -> None:
     trained(render.image.colour.sum() + render.image.alpha.sum() + render.depth.sum(), list(field.parameters()))
 
 
-@pytest.mark.parametrize("light", [None, Environment()])
-def test_mesh_renderer(light: Environment | None) -> None:
+@pytest.mark.parametrize("light", [None, EnvironmentLight()])
+def test_mesh_renderer(light: EnvironmentLight | None) -> None:
     field = frozen(appearance=made("triplane"), mesh=box(), material=None if light is None else Material)
     render = MeshRenderer(light=light)(field, away())
     assert render.image.alpha.abs().max() == 0

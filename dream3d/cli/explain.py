@@ -114,7 +114,7 @@ def misfits(got: object, default: object, at: str = "") -> Iterator[str]:
             yield f"{at}: got {got!r}, expected {KINDS[list]}"
         elif default and all(map(number, default)) and not all(map(number, got)):
             yield f"{at}: got {got}, expected numbers in the list"
-    elif not fits(got, default) and not (isinstance(got, list) and key_of(MAY_BE_LIST, at)):
+    elif not same_type(got, default) and not (isinstance(got, list) and key_of(MAY_BE_LIST, at)):
         yield f"{at}: got {got!r}, expected {expected(default)}"
 
 
@@ -144,7 +144,7 @@ def misfit_settings(got: object, default: Tree, at: str) -> Iterator[str]:
                 yield f"{path}: it was removed, but is required; leave out ~{path}"
 
 
-def fits(got: object, default: object) -> bool:
+def same_type(got: object, default: object) -> bool:
     """Whether the scalar (or schedule) has the default's type."""
     if isinstance(default, bool) or isinstance(got, bool):
         return isinstance(default, str) or type(got) is type(default)

@@ -87,7 +87,7 @@ def read(words: Sequence[str]) -> Request:
         else:
             rest.append(word)
     settings = cast(Settings, OmegaConf.to_object(own))
-    check(settings)
+    check_settings(settings)
     budget = [word for name in names(settings) for word in benchmark(name).run]
     return Request(settings, (*settings.run, *budget, *rest), tuple(launcher), axes)
 
@@ -111,7 +111,7 @@ def plain(value: object) -> Given:
     return value.text if isinstance(value, QuotedString) else value
 
 
-def check(settings: Settings) -> None:
+def check_settings(settings: Settings) -> None:
     """Raise UserError for invalid values."""
     if settings.time not in ("shared", "own"):
         raise UserError(f"time: got '{settings.time}', expected shared or own")

@@ -16,7 +16,7 @@ from dream3d.geometry.normals import vertex_normals
 from dream3d.mesh.clean import welded
 from dream3d.mesh.colour import visible_colour
 from dream3d.mesh.delight import delit
-from dream3d.mesh.texels import rasterise
+from dream3d.mesh.texels import rasterise_uv
 from dream3d.render.reference import texture_at
 from dream3d.types import Field, Mesh
 
@@ -74,7 +74,7 @@ def painted(
     """
     assert mesh.uv is not None
     normals = vertex_normals(mesh.vertices, mesh.faces) if mesh.normals is None else mesh.normals
-    texels = rasterise(mesh.uv, mesh.faces, size)
+    texels = rasterise_uv(mesh.uv, mesh.faces, size)
     texture = torch.zeros(size, size, channels)
     for part in torch.arange(len(texels.face)).split(BLOCK):
         corners, share = mesh.faces[texels.face[part]], texels.barycentric[part][..., None]

@@ -19,7 +19,7 @@ class BadFile(ValueError):
     """A written mesh file that does not read back as the mesh."""
 
 
-def check(path: Path, mesh: Mesh) -> None:
+def check_file(path: Path, mesh: Mesh) -> None:
     """Read ``path`` and compare: number of faces, bounds, every corner of every triangle (so no axis is
     flipped and no winding is reversed), and for GLB and OBJ of a baked mesh uv and texture.
 

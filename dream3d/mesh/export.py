@@ -16,7 +16,7 @@ from trimesh.exchange.obj import export_obj
 from trimesh.visual import ColorVisuals, TextureVisuals
 from trimesh.visual.material import PBRMaterial, SimpleMaterial
 
-from dream3d.mesh.check import check
+from dream3d.mesh.check import check_file
 from dream3d.mesh.clean import to_trimesh, welded
 from dream3d.mesh.importing.container import Tree
 from dream3d.mesh.normal_map import tangents
@@ -38,7 +38,7 @@ def export(
     into an existing folder; ``name.stl`` (shape alone) and ``name.3mf`` (colours at the vertices) are for
     printers (``printing.printable``). Returns every file written.
 
-    Each is written beside its place, read back and compared (``check``), and only then takes its name.
+    Each is written beside its place, read back and compared (``check_file``), and only then takes its name.
 
     Raises:
         ValueError: a format that is not one of these, a mesh without faces, or a failed check.
@@ -57,7 +57,7 @@ def export(
             files = _files(wanted, kind, name)
             for file, data in files.items():
                 (Path(temporary) / file).write_bytes(data)
-            check(Path(temporary) / f"{name}.{kind}", wanted)
+            check_file(Path(temporary) / f"{name}.{kind}", wanted)
             # What refers to other files comes last, so that it never points to something missing.
             for file in sorted(files, key=lambda f: f.endswith(f".{kind}")):
                 os.replace(Path(temporary) / file, folder / file)

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from dream3d.mesh.bake import dilate
 from dream3d.mesh.beneath import REACH, Fine
-from dream3d.mesh.texels import rasterise
+from dream3d.mesh.texels import rasterise_uv
 from dream3d.types import Mesh
 
 
@@ -54,7 +54,7 @@ def normal_map(mesh: Mesh, fine: Fine, size: int, *, reach: float = REACH) -> Fl
     if mesh.uv is None or mesh.normals is None:
         raise ValueError("normal map: got a mesh without uv or normals, expected an unwrapped one")
     tangent, sign = tangents(mesh)
-    texels = rasterise(mesh.uv, mesh.faces, size)
+    texels = rasterise_uv(mesh.uv, mesh.faces, size)
     corners, share = mesh.faces[texels.face], texels.barycentric[..., None]
     point = (mesh.vertices[corners] * share).sum(1)
     n = F.normalize((mesh.normals[corners] * share).sum(1), dim=-1)

@@ -19,7 +19,7 @@ class Texels(NamedTuple):
     barycentric: Float[Tensor, "n 3"]
 
 
-def rasterise(uv: Float[Tensor, "v 2"], faces: Int[Tensor, "f 3"], size: int) -> Texels:
+def rasterise_uv(uv: Float[Tensor, "v 2"], faces: Int[Tensor, "f 3"], size: int) -> Texels:
     """Texels whose centre is in a triangle, and those at most ``MARGIN`` outside of one (which get the
     triangle's nearest point, so that thin triangles and borders are covered). Sorted by row, column.
 

@@ -16,7 +16,7 @@ def frechet(first: Float[Tensor, "n d"], second: Float[Tensor, "m d"]) -> float:
     Raises:
         ValueError: fewer than two samples in a set.
     """
-    check(first, second)
+    check_features(first, second)
     a, b = first.double(), second.double()
     apart = (a.mean(0) - b.mean(0)).square().sum()
     # With X and Y the centred samples over the root of their number, Tr((C_1 C_2)^(1/2)) is the sum of the singular
@@ -33,7 +33,7 @@ def kernel_distance(first: Float[Tensor, "n d"], second: Float[Tensor, "m d"]) -
     Raises:
         ValueError: fewer than two samples in a set.
     """
-    check(first, second)
+    check_features(first, second)
     a, b = first.double(), second.double()
 
     def kernel(x: Tensor, y: Tensor) -> Tensor:
@@ -46,7 +46,7 @@ def kernel_distance(first: Float[Tensor, "n d"], second: Float[Tensor, "m d"]) -
     return (within(a) + within(b) - 2 * kernel(a, b).mean()).item()
 
 
-def check(first: Tensor, second: Tensor) -> None:
+def check_features(first: Tensor, second: Tensor) -> None:
     """Raise ValueError for sets without a spread."""
     if min(len(first), len(second)) < 2:
         raise ValueError(f"frechet: got {len(first)} and {len(second)} samples, expected at least 2 of each")

@@ -23,7 +23,7 @@ def r_precision(similarity: Float[Tensor, "n concepts"], true: Int[Tensor, " n"]
     Raises:
         ValueError: no pictures, or an index outside the captions.
     """
-    check(similarity, true)
+    check_similarity(similarity, true)
     best = similarity == similarity.amax(dim=1, keepdim=True)
     return (best.gather(1, true[:, None]).squeeze(1) / best.sum(dim=1)).mean().item()
 
@@ -34,13 +34,13 @@ def rank(similarity: Float[Tensor, "n concepts"], true: Int[Tensor, " n"]) -> Fl
     Raises:
         ValueError: no pictures, or an index outside the captions.
     """
-    check(similarity, true)
+    check_similarity(similarity, true)
     own = similarity.gather(1, true[:, None])
     above, equal = (similarity > own).sum(dim=1), (similarity == own).sum(dim=1)
     return 1 + above + (equal - 1) / 2
 
 
-def check(similarity: Float[Tensor, "n concepts"], true: Int[Tensor, " n"]) -> None:
+def check_similarity(similarity: Float[Tensor, "n concepts"], true: Int[Tensor, " n"]) -> None:
     """Raise ValueError for an empty batch, caption indices out of range, or NaN similarities."""
     n, concepts = similarity.shape
     if n == 0 or true.min() < 0 or true.max() >= concepts:

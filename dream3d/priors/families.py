@@ -240,7 +240,7 @@ def family_of(parts: Components, resolution: int, guidance: float) -> Family:
     if kind == "UNet2DConditionModel" and type(parts.text["text_encoder"]).__name__.startswith("T5"):
         return DeepFloyd(parts.text)
     if kind == "UNet2DConditionModel":
-        return Clip(parts.text, guidance, network.config.get("time_cond_proj_dim"))
+        return StableDiffusion(parts.text, guidance, network.config.get("time_cond_proj_dim"))
     raise UserError(
         f"prior: got a network of class {kind}, expected that of Stable Diffusion 1, 2, XL or 3, DeepFloyd "
         "IF, Flux or the embedded prior; choose another folder"

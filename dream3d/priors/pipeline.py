@@ -11,14 +11,14 @@ from torch import Generator, Tensor, nn
 from dream3d import diffusion
 from dream3d.priors import prediction_type
 from dream3d.priors.addons.controlnet import Control, load_control
-from dream3d.priors.addons.ip_adapter import NONE, IPAdapter, Picture, load_image
+from dream3d.priors.addons.ip_adapter import NONE, ImagePrompt, IPAdapter, load_image
 from dream3d.priors.addons.lora_and_embeddings import add_files
 from dream3d.priors.addons.multiview import MultiView, seeing_together
 from dream3d.priors.families import Family, Sdxl, cut_words, family_of
 from dream3d.priors.latent_rgb import affine_rgb
 from dream3d.priors.loading.components import ENCODERS
 from dream3d.priors.loading.dtypes import cast_vae, chosen_dtype
-from dream3d.priors.loading.memory import ONE, Batch, estimate, fits
+from dream3d.priors.loading.memory import ONE, Batch, check_memory, estimate
 from dream3d.priors.loading.options import DEFAULT, Options, save_memory, save_time
 from dream3d.priors.loading.single_file import opened
 from dream3d.priors.mini import words
@@ -88,7 +88,7 @@ class Pipeline:
         unknown = []
         if self.concepts is not None:
             takes_colour = self.family.takes_colour if isinstance(self.family, MiniFamily) else None
-            unknown = words.check(prompt, self.concepts, takes_colour)
+            unknown = words.prompt_warnings(prompt, self.concepts, takes_colour)
         return [*unknown, *cut_words(self.family, texts)]
 
     def condition(self, render: Render, camera: Camera) -> Float[Tensor, "b 3 y x"] | None:
@@ -216,7 +216,7 @@ def load(
     control_kind: str = "depth",
     control_scale: float = 1.0,
     painted: bool = True,
-    image: Picture = NONE,
+    image: ImagePrompt = NONE,
     options: Options = DEFAULT,
     memory_check: bool = True,
     batch: Batch = ONE,
@@ -255,7 +255,9 @@ def load(
     shown = load_control(control, control_kind, control_scale, space.size, parts.network)
     resident = [part for part in (parts.network, parts.vae, shown and shown.net) if part is not None]
     resident += [] if text_device else texts
-    notes.append(fits(estimate(parts.network, family, space, resident, kind, batch), batch, device, memory_check))
+    notes.append(
+        check_memory(estimate(parts.network, family, space, resident, kind, batch), batch, device, memory_check)
+    )
     picture = load_image(image, parts.network)
     for part, place in [*((p, device) for p in resident), *((e, text_device or device) for e in texts)]:
         part.to(place)

@@ -4,7 +4,7 @@ import torch
 from torch import Generator, nn
 
 from dream3d.contracts import material_of
-from dream3d.render.environment import Environment
+from dream3d.render.environment import EnvironmentLight
 from dream3d.render.rasterize import Fragments, rasterise
 from dream3d.types import Camera, Explicit, Normals, Render, Shading
 
@@ -16,7 +16,7 @@ class MeshRenderer(nn.Module):
     colours of the field's material (``fields/material.py``), at steps whose shading is the plain albedo.
     """
 
-    def __init__(self, *, supersample: int = 2, light: Environment | None = None) -> None:
+    def __init__(self, *, supersample: int = 2, light: EnvironmentLight | None = None) -> None:
         super().__init__()
         if supersample < 1:
             raise ValueError(f"render.supersample: got {supersample}, expected at least 1")

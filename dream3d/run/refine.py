@@ -45,7 +45,7 @@ def refined(
         ValueError: ``start`` finds no mesh in a field.
     """
     stage = settings[name]
-    setup = in_rgb(guided(setup, settings, stage, prior_of))
+    setup = with_rgb_fields(with_own_guidance(setup, settings, stage, prior_of))
     setup = dataclasses.replace(setup, loss=guided_at_least(setup.loss, stage.guidance), source=beside(setup))
     make, made = instantiate(stage.field), []
     for i, field in enumerate(setup.fields if fields is None else fields):
@@ -96,7 +96,7 @@ def check_stages(settings: DictConfig, timesteps: int, prior_of: PriorOf) -> Non
             resolve(own.path, own.places, own.offline)
 
 
-def in_rgb(setup: Setup) -> Setup:
+def with_rgb_fields(setup: Setup) -> Setup:
     """The setup with fields of latents viewed in RGB from now on (Latent-NeRF's refinement), over random background
     colours; a setup in RGB is unchanged."""
     if not latents_of(setup.fields[0]):
@@ -120,7 +120,7 @@ def guided_at_least(loss: Callable[..., Distilled], least: float | None) -> Call
     return partial(loss, scale=least) if weaker else loss
 
 
-def guided(setup: Setup, settings: DictConfig, stage: DictConfig, prior_of: PriorOf) -> Setup:
+def with_own_guidance(setup: Setup, settings: DictConfig, stage: DictConfig, prior_of: PriorOf) -> Setup:
     """The setup with the stage's own prior and loss, if it sets them (``prior``, ``distill``)."""
     own = {key: stage[key] for key in ("prior", "distill") if stage.get(key) is not None}
     if not own:

@@ -29,7 +29,7 @@ def verdict(image: Image) -> str | None:
             "the scene is solid: density fills the whole ball; try regularize=dreamfusion, a lower initial "
             "density (field.initial) or another seed"
         )
-    if float(saturation(image.colour, alpha)) > SATURATED:
+    if float(chroma(image.colour, alpha)) > SATURATED:
         return "the colours are saturated: nearly all are at 0 or 1; try a lower distill.loss.scale"
     return None
 
@@ -48,7 +48,7 @@ def foggy(image: Image) -> str | None:
     )
 
 
-def saturation(colour: Float[Tensor, "b h w c"], alpha: Float[Tensor, "b h w"]) -> Float[Tensor, ""]:
+def chroma(colour: Float[Tensor, "b h w c"], alpha: Float[Tensor, "b h w"]) -> Float[Tensor, ""]:
     """Fraction of the object's colour channels within 2 % of 0 or 1 (0 if nothing is opaque)."""
     opaque = alpha > 0.5
     plain = colour[opaque] / alpha[opaque][:, None]

@@ -30,7 +30,7 @@ from views import Meshes
 
 from dream3d.errors import UserError
 from dream3d.priors.mini.latents import LATENTS
-from dream3d.priors.mini.pipeline import MAX_WORDS, Mini, load_mini, new_mini, save_mini, widen
+from dream3d.priors.mini.pipeline import MAX_WORDS, MiniPipeline, load_mini, new_mini, save_mini, widen
 from dream3d.priors.mini.words import shapes_of
 
 SIZES = (64, 128)
@@ -67,19 +67,19 @@ def library_of(args: argparse.Namespace) -> Library:
     return library.first(args.limit)
 
 
-def start(words: list[str], args: argparse.Namespace) -> Mini:
+def start(words: list[str], args: argparse.Namespace) -> MiniPipeline:
     """An untrained prior, or the one to start from with the words that it lacks."""
     torch.manual_seed(args.seed)
     return new_mini(words) if args.init is None else widen(load_mini(args.init), words)
 
 
-def tokens_of(mini: Mini, jobs: list[Job]) -> torch.Tensor:
+def tokens_of(mini: MiniPipeline, jobs: list[Job]) -> torch.Tensor:
     captions = [caption for job in jobs for caption in job.captions]
     ids = mini.tokenizer(captions, padding="max_length", max_length=MAX_WORDS, truncation=True)["input_ids"]
     return torch.tensor(ids).view(len(jobs), -1, MAX_WORDS)
 
 
-def train(library: Library, mini: Mini, args: argparse.Namespace) -> Training:
+def train(library: Library, mini: MiniPipeline, args: argparse.Namespace) -> Training:
     """Train, measure and write the network of ``args.prior``."""
     work = args.prior / "training"
     work.mkdir(parents=True, exist_ok=True)

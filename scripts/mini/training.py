@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from dream3d.errors import UserError
 from dream3d.priors.mini.network import channels_last
-from dream3d.priors.mini.pipeline import Mini
+from dream3d.priors.mini.pipeline import MiniPipeline
 from dream3d.seeding import generator
 
 HELD = 48  # jobs that are never trained on, where there are enough
@@ -65,7 +65,7 @@ def held(jobs: int) -> int:
 class Training:
     """A prior in training: ``step`` is a whole one; ``state`` and ``restore`` are all that it remembers."""
 
-    mini: Mini
+    mini: MiniPipeline
     pool: Pool
     tokens: Int[Tensor, "jobs variants l"]
     options: Options
@@ -154,7 +154,7 @@ class Training:
         self.seconds += time.perf_counter() - begin
         return loss.detach()
 
-    def averaged(self) -> Mini:
+    def averaged(self) -> MiniPipeline:
         """The prior with the averaged weights, apart from this one."""
         made = deepcopy(self.mini)
         for p, mean in zip([*made.text_encoder.parameters(), *made.unet.parameters()], self.ema, strict=True):

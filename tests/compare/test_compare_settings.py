@@ -9,7 +9,7 @@ from dream3d.errors import UserError
 from dream3d.metrics import judge as judges
 from dream3d.priors.loading.resolve import EMBEDDED
 from dream3d.priors.mini.colours import COLOURS, STYLES
-from dream3d.priors.mini.words import check, concepts_of, normalised
+from dream3d.priors.mini.words import concepts_of, normalised, prompt_warnings
 
 KNOWN = concepts_of(EMBEDDED) or {}
 VOCABULARY = set(AutoTokenizer.from_pretrained(EMBEDDED / "tokenizer").get_vocab())
@@ -23,7 +23,7 @@ def of(name):
 @pytest.mark.parametrize("prompt", [p for group in of("mini40").values() for p in group])
 def test_the_embedded_prior_and_the_judge_know_every_word_of_mini40(prompt):
     """One thing a prompt, nothing that has no effect (``an`` would be one), and a class of the judge."""
-    assert check(prompt, KNOWN, VOCABULARY) == []
+    assert prompt_warnings(prompt, KNOWN, VOCABULARY) == []
     assert set(normalised(prompt).split()) <= VOCABULARY
     assert concept_of(prompt, list(KNOWN)) in judges.load().concepts
 

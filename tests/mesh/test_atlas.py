@@ -9,14 +9,14 @@ from test_importing_cases import compare
 
 from dream3d.mesh.importing import atlas as room
 from dream3d.mesh.importing.atlas import painted
-from dream3d.mesh.importing.scene import Part, Picture
+from dream3d.mesh.importing.scene import Part, TextureImage
 from dream3d.mesh.importing.tiles import contrast, flat, layout
 from dream3d.mesh.reading import load_textured
 
 FACES = np.array([[0, 1, 2], [0, 2, 3]])
 CORNERS = np.array([(x, y, 0.0) for x, y in SQUARE])
 UV = np.array(SQUARE, float)
-PICTURE = Picture(np.dstack((picture(), np.full((16, 16), 255, np.uint8))))
+PICTURE = TextureImage(np.dstack((picture(), np.full((16, 16), 255, np.uint8))))
 
 
 def part(low=(0.0, 0.0), size=1.0, **more):

@@ -14,7 +14,7 @@ from shapes import ball, solid
 
 import dream3d.mesh.export as room
 from dream3d.mesh.build import Build
-from dream3d.mesh.check import BadFile, check
+from dream3d.mesh.check import BadFile, check_file
 from dream3d.mesh.clean import inspect
 from dream3d.mesh.export import FORMATS, export, linear
 from dream3d.mesh.printing import printable
@@ -140,10 +140,10 @@ def test_all_formats_round_trip(made, tmp_path):
         "mesh.stl",
     ]
     assert sorted(tmp_path.iterdir()) == sorted(files)  # nothing else stays behind
-    check(tmp_path / "mesh.3mf", printable(made, 80))
-    check(tmp_path / "mesh.stl", printable(made, 80))
+    check_file(tmp_path / "mesh.3mf", printable(made, 80))
+    check_file(tmp_path / "mesh.stl", printable(made, 80))
     for kind in ("glb", "obj", "ply"):
-        check(tmp_path / f"mesh.{kind}", made)
+        check_file(tmp_path / f"mesh.{kind}", made)
         loaded = trimesh.load(tmp_path / f"mesh.{kind}", force="mesh")
         loaded.merge_vertices(merge_tex=True, merge_norm=True)
         assert loaded.is_watertight and loaded.volume == pytest.approx(inspect(made).volume, rel=1e-4)
@@ -181,24 +181,24 @@ def test_check_notices_flipped_axes(made, tmp_path, flip):
     (file,) = export(made, tmp_path, ["stl"])
     printed = printable(made, 80)
     with pytest.raises(BadFile, match=r"mesh\.stl: got"):
-        check(file, replace(printed, vertices=printed.vertices[:, flip]))
+        check_file(file, replace(printed, vertices=printed.vertices[:, flip]))
     with pytest.raises(BadFile, match="winding"):
-        check(file, replace(printed, faces=printed.faces[:, flip]))
+        check_file(file, replace(printed, faces=printed.faces[:, flip]))
 
 
 def test_check_notices_lost_faces_textures_and_turned_uv(made, tmp_path):
     (file,) = export(made, tmp_path, ["glb"])
     with pytest.raises(BadFile, match=rf"got {len(made.faces)} faces, expected {len(made.faces) - 1}"):
-        check(file, replace(made, faces=made.faces[1:]))
+        check_file(file, replace(made, faces=made.faces[1:]))
     with pytest.raises(BadFile, match="got a texture of 64 x 64, expected 32 x 64"):
-        check(file, replace(made, texture=made.texture[:, :32]))
+        check_file(file, replace(made, texture=made.texture[:, :32]))
     with pytest.raises(BadFile, match="texture colours"):
-        check(file, replace(made, texture=made.texture.flip(0)))
+        check_file(file, replace(made, texture=made.texture.flip(0)))
     with pytest.raises(BadFile, match="v turned over"):
-        check(file, replace(made, uv=torch.stack((made.uv[:, 0], 1 - made.uv[:, 1]), dim=1)))
+        check_file(file, replace(made, uv=torch.stack((made.uv[:, 0], 1 - made.uv[:, 1]), dim=1)))
     (plain,) = export(replace(made, uv=None, texture=None), tmp_path, ["glb"])
     with pytest.raises(BadFile, match="no texture"):
-        check(plain, made)
+        check_file(plain, made)
 
 
 def test_a_failed_check_leaves_the_old_file_and_nothing_half_written(tmp_path, monkeypatch):

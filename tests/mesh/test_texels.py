@@ -1,6 +1,6 @@
 import torch
 
-from dream3d.mesh.texels import MARGIN, doubled, rasterise
+from dream3d.mesh.texels import MARGIN, doubled, rasterise_uv
 
 SQUARE = torch.tensor([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]])
 HALVES = torch.tensor([[0, 1, 2], [0, 2, 3]])
@@ -15,7 +15,7 @@ def points(texels, uv, faces):
 
 
 def test_a_full_square_covers_every_texel_once_at_its_centre():
-    texels = rasterise(SQUARE, HALVES, 16)
+    texels = rasterise_uv(SQUARE, HALVES, 16)
     assert len(texels.face) == 256 and len(torch.unique(texels.row * 16 + texels.column)) == 256
     torch.testing.assert_close(points(texels, SQUARE, HALVES), centres(texels, 16))
     # row 0 is v = 1: its texels belong to the upper triangle
@@ -28,7 +28,7 @@ def test_random_triangles_against_brute_force():
     for _ in range(20):
         uv = torch.rand(3, 2, generator=generator)
         faces = torch.tensor([[0, 1, 2]])
-        texels = rasterise(uv, faces, size)
+        texels = rasterise_uv(uv, faces, size)
         inside = (texels.barycentric > 0).all(-1)
         offset = (points(texels, uv, faces) - centres(texels, size)).norm(dim=-1) * size
         assert offset[inside].max() < 1e-3 if inside.any() else True
@@ -48,7 +48,7 @@ def test_random_triangles_against_brute_force():
 def test_thin_and_flat_triangles_are_not_lost():
     for third in (0.501, 0.5):  # thinner than a texel; without any area
         uv = torch.tensor([[0.1, 0.5], [0.9, 0.5], [0.5, third]])
-        texels = rasterise(uv, torch.tensor([[0, 1, 2]]), 32)
+        texels = rasterise_uv(uv, torch.tensor([[0, 1, 2]]), 32)
         assert len(texels.column.unique()) >= 26
         torch.testing.assert_close(texels.barycentric.sum(1), torch.ones(len(texels.face)))
         assert (texels.barycentric >= 0).all()
@@ -56,7 +56,7 @@ def test_thin_and_flat_triangles_are_not_lost():
 
 def test_true_cover_wins_over_a_neighbours_margin():
     uv = torch.cat((SQUARE[[0, 1, 2]], SQUARE[[0, 2, 3]] + torch.tensor([0.0, 0.0])))
-    texels = rasterise(uv, torch.tensor([[0, 1, 2], [3, 4, 5]]), 16)
+    texels = rasterise_uv(uv, torch.tensor([[0, 1, 2], [3, 4, 5]]), 16)
     u, v = centres(texels, 16).unbind(1)
     off = (u - v).abs() > 1e-6
     assert torch.equal(texels.face[off], (v > u).long()[off])

@@ -15,7 +15,7 @@ from views import Meshes
 
 from dream3d.priors.mini.latents import UNIT, TriplaneDecoder
 from dream3d.priors.mini.network import MiniUNet
-from dream3d.priors.mini.pipeline import Mini, new_mini
+from dream3d.priors.mini.pipeline import new_mini
 
 
 def ball(name: str = "ball", radius: float = 0.5) -> Model:
@@ -54,7 +54,7 @@ def shapes(folder: Path) -> Path:
     return folder
 
 
-def tiny_mini(words: list[str]) -> Mini:
+def tiny_mini(words: list[str]) -> MiniPipeline:
     torch.manual_seed(0)
     made = new_mini(words, width=16)
     made.unet = MiniUNet(channels=(16, 16, 16), heads=(0, 1, 1), embedding=16, text_width=16)

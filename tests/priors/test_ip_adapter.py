@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
 from dream3d.errors import UserError
-from dream3d.priors.addons.ip_adapter import Picture, prepared
+from dream3d.priors.addons.ip_adapter import ImagePrompt, prepared
 from dream3d.priors.loading.options import Options
 from dream3d.priors.pipeline import load
 from dream3d.types import Conditioning
@@ -65,7 +65,7 @@ def made(request, tmp_path_factory):
 
 def settings(place, **more):
     files = {"file": "cat.png", "adapter": "ip.safetensors", "encoder": "encoder"}
-    return Picture(**{**{k: str(place / v) for k, v in files.items()}, **more})
+    return ImagePrompt(**{**{k: str(place / v) for k, v in files.items()}, **more})
 
 
 def loaded(place, **more):

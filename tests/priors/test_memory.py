@@ -89,9 +89,9 @@ def test_what_cannot_fit_is_refused_in_one_line_with_advice(sd_folder, tmp_path,
     meminfo.write_text("MemTotal: 900 kB\nMemAvailable:     500 kB\n")
     assert memory.free_memory(CPU) == 500 * 1024
     with pytest.raises(UserError, match=r"of cpu .* but .* are free; use batch_size=1"):
-        memory.fits(Estimate(0.0, 0.0, 600e3, 0.0, 0.0), Batch(), CPU, True)
-    assert "are free" in memory.fits(Estimate(9e9, 0.0, 500e3, 0.0, 0.0), Batch(), CPU, True)
-    assert "600.0 GB" in memory.fits(Estimate(0.0, 0.0, 600e9, 0.0, 0.0), Batch(), CPU, False)
+        memory.check_memory(Estimate(0.0, 0.0, 600e3, 0.0, 0.0), Batch(), CPU, True)
+    assert "are free" in memory.check_memory(Estimate(9e9, 0.0, 500e3, 0.0, 0.0), Batch(), CPU, True)
+    assert "600.0 GB" in memory.check_memory(Estimate(0.0, 0.0, 600e9, 0.0, 0.0), Batch(), CPU, False)
     meminfo.write_text("MemAvailable: 20 kB\n")
     with pytest.raises(UserError, match=r"of weights, but 0 MB of RAM are free"):
         load(str(sd_folder))

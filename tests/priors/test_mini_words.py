@@ -5,7 +5,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from dream3d.priors.mini import words
-from dream3d.priors.mini.words import UnknownWord, check, concepts_of, meaning, named, nearest, shapes_of
+from dream3d.priors.mini.words import UnknownWord, concepts_of, meaning, named, nearest, prompt_warnings, shapes_of
 
 CONF = Path(__file__).parents[2] / "conf"
 
@@ -28,7 +28,7 @@ def test_known_prompts_pass_in_silence():
         "a photo of a dog",
         "a golden corgi",
     ):
-        assert check(prompt, CONCEPTS) == []
+        assert prompt_warnings(prompt, CONCEPTS) == []
 
 
 def test_the_longest_phrase_is_the_concept():
@@ -43,29 +43,29 @@ def test_the_longest_phrase_is_the_concept():
 )
 def test_unknown_nouns_are_errors_that_offer_the_nearest(prompt, offer):
     with pytest.raises(UnknownWord, match=f"nearest it knows: .*{offer}") as caught:
-        check(prompt, CONCEPTS)
+        prompt_warnings(prompt, CONCEPTS)
     assert isinstance(caught.value, ValueError) and "\n" not in str(caught.value)
 
 
 def test_a_prompt_far_from_all_gets_examples():
     with pytest.raises(UnknownWord, match=r"one of its 6 things \(corgi, dog"):
-        check("zzzzqqq", CONCEPTS)
+        prompt_warnings("zzzzqqq", CONCEPTS)
     assert nearest(["zzzzqqq"], CONCEPTS) == []
 
 
 def test_extra_words_are_named_one_by_one():
-    warnings = check("a fluffy red corgi, sleeping", CONCEPTS)
+    warnings = prompt_warnings("a fluffy red corgi, sleeping", CONCEPTS)
     assert [w.split("'")[1] for w in warnings] == ["fluffy", "sleeping"]
 
 
 def test_two_things_are_too_many():
-    assert "'dog' will be missing" in check("a fire truck and a dog", CONCEPTS)[-1]
+    assert "'dog' will be missing" in prompt_warnings("a fire truck and a dog", CONCEPTS)[-1]
 
 
 def test_plurals_mean_one_thing_and_say_so():
     meant = meaning("two corgis", CONCEPTS)
     assert (meant.concept, meant.caption, meant.plural) == ("corgi", "a corgi", True)
-    assert check("two corgis", CONCEPTS) == ["prompt: this prior makes one thing at a time; here one corgi"]
+    assert prompt_warnings("two corgis", CONCEPTS) == ["prompt: this prior makes one thing at a time; here one corgi"]
     assert meaning("a pair of glasses", {"glasses": []}).plural is False
 
 
@@ -75,8 +75,8 @@ def test_colours_materials_and_their_synonyms():
     assert meaning("a low poly red dinosaur", CONCEPTS).caption == "a red low poly dinosaur"
     fruit = {"orange": [], "cat": []}
     assert meaning("an orange", fruit).colour is None and meaning("an orange cat", fruit).caption == "a orange cat"
-    assert check("a red corgi", CONCEPTS, takes_colour=["dog"])[0].endswith("'red' has no effect")
-    assert check("a red dog", CONCEPTS, takes_colour=["dog"]) == []
+    assert prompt_warnings("a red corgi", CONCEPTS, takes_colour=["dog"])[0].endswith("'red' has no effect")
+    assert prompt_warnings("a red dog", CONCEPTS, takes_colour=["dog"]) == []
 
 
 def test_the_benchmarks_need_no_warning():
@@ -94,8 +94,8 @@ def test_the_benchmarks_need_no_warning():
         for name in ("mini40", "mini60")
     }
     assert len(set(asked["mini60"])) == 60 and len(set(asked["mini40"])) == 40
-    assert {p: w for p in asked["mini60"] if (w := check(p, concepts, takes_colour))} == {}
-    assert {p: w for p in asked["mini40"] if (w := check(p, concepts))} == {}
+    assert {p: w for p in asked["mini60"] if (w := prompt_warnings(p, concepts, takes_colour))} == {}
+    assert {p: w for p in asked["mini40"] if (w := prompt_warnings(p, concepts))} == {}
 
 
 def test_every_concept_has_a_shape():

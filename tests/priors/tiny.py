@@ -30,7 +30,7 @@ from transformers import (
 )
 
 from dream3d.priors.mini.network import MiniUNet
-from dream3d.priors.mini.pipeline import Mini, load_mini, new_mini, save_mini, word_tokenizer
+from dream3d.priors.mini.pipeline import MiniPipeline, load_mini, new_mini, save_mini, word_tokenizer
 
 __all__ = ["load_mini"]
 WORDS = ["a", "corgi", "red", "fire", "truck", "front", "view", "side", "blurry", "dog"]
@@ -149,7 +149,7 @@ def flux() -> FluxPipeline:
     )  # fmt: skip
 
 
-def mini() -> Mini:
+def mini() -> MiniPipeline:
     made = new_mini(WORDS, width=16)
     made.unet = MiniUNet(channels=(16, 32, 32), embedding=32, text_width=16)
     for parameter in made.unet.parameters():
@@ -159,7 +159,7 @@ def mini() -> Mini:
 
 
 def saved(pipeline: Any, folder: Path) -> Path:
-    if isinstance(pipeline, Mini):
+    if isinstance(pipeline, MiniPipeline):
         save_mini(pipeline, folder)
     else:
         pipeline.save_pretrained(folder)

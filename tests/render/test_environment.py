@@ -6,10 +6,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from dream3d.render.environment import DIELECTRIC, Environment, ggx
+from dream3d.render.environment import DIELECTRIC, EnvironmentLight, ggx
 from dream3d.render.srgb import linear, srgb
 
-FURNACE = Environment(sky=1.0, ground=1.0)
+FURNACE = EnvironmentLight(sky=1.0, ground=1.0)
 
 
 def directions(n, seed=0):
@@ -43,7 +43,7 @@ def test_a_furnace_shows_a_diffuse_colour_and_the_fresnel_term_of_black():
 
 def test_irradiance_is_the_integral_of_the_radiance():
     """A black dielectric's 4 % aside, white shows the mean of L over cosine-weighted directions: 200 000."""
-    light, up = Environment(sky=0.9, ground=0.3), directions(1)
+    light, up = EnvironmentLight(sky=0.9, ground=0.3), directions(1)
     around = directions(200_000, 1) + up  # Lambert: a point of the unit sphere that is tangent at the surface
     radiance = light.mean + light.slope * F.normalize(around, dim=-1)[:, 1]
     white, black = (linear(lit(light, (c,) * 3, 1.0, 0.0, up, up))[0, 0] for c in (1.0, 0.0))
@@ -52,7 +52,7 @@ def test_irradiance_is_the_integral_of_the_radiance():
 
 def test_a_lamp_on_a_diffuse_surface_is_lambert():
     """Seen along the lamp's direction, with a metallic of 0: ``(1 - F) base s cos + F s pi D V cos``."""
-    lamp = Environment(sky=0.0, ground=0.0, lamps=[[0.0, 0.0, 2.0, 0.5]])
+    lamp = EnvironmentLight(sky=0.0, ground=0.0, lamps=[[0.0, 0.0, 2.0, 0.5]])
     view = torch.tensor([[0.0, 0.0, 1.0]], dtype=torch.float64)
     angle = torch.tensor(1.0, dtype=torch.float64)
     normal = torch.stack((angle.sin(), angle * 0, angle.cos()))[None]
@@ -66,7 +66,7 @@ def test_a_lamp_on_a_diffuse_surface_is_lambert():
 
 
 def test_a_surface_turned_away_from_the_lamp_is_dark_and_has_two_sides():
-    lamp = Environment(sky=0.0, ground=0.0, lamps=[[0.0, 0.0, 1.0, 1.0]])
+    lamp = EnvironmentLight(sky=0.0, ground=0.0, lamps=[[0.0, 0.0, 1.0, 1.0]])
     normal = torch.tensor([[0.0, 0.6, -0.8]], dtype=torch.float64)
     assert float(lit(lamp, (1.0,) * 3, 0.5, 0.0, normal, normal).max()) == 0
     normal, view = directions(30), directions(30, 1)
@@ -108,14 +108,14 @@ def test_the_roughest_microfacets_head_on_have_a_closed_form():
 
 def test_what_cannot_be_light_is_refused():
     with pytest.raises(ValueError, match="no negative light"):
-        Environment(sky=-0.1)
+        EnvironmentLight(sky=-0.1)
     for lamp in ([0.0, 0.0, 0.0, 1.0], [0.0, 1.0, 0.0], [0.0, 1.0, 0.0, -1.0]):
         with pytest.raises(ValueError, match=r"expected \[x, y, z, strength >= 0\]"):
-            Environment(lamps=[lamp])
+            EnvironmentLight(lamps=[lamp])
 
 
 def test_gradients_reach_colour_and_material():
-    light = Environment(lamps=[[0.3, 0.8, 0.5, 0.3]])
+    light = EnvironmentLight(lamps=[[0.3, 0.8, 0.5, 0.3]])
     colour = torch.full((8, 3), 0.4, dtype=torch.float64, requires_grad=True)
     material = torch.full((8, 2), 0.4, dtype=torch.float64, requires_grad=True)
     normal, view = directions(8), directions(8, 1)

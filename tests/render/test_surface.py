@@ -16,7 +16,7 @@ from dream3d.metrics.chamfer import chamfer
 from dream3d.metrics.psnr import psnr
 from dream3d.regularize.eikonal import eikonal
 from dream3d.regularize.laplacian import laplacian
-from dream3d.render.environment import Environment
+from dream3d.render.environment import EnvironmentLight
 from dream3d.render.reference import Reference
 from dream3d.render.shading import Lambertian
 from dream3d.render.srgb import linear
@@ -116,7 +116,7 @@ def lit(light, **material):
 
 def test_a_light_shows_the_material():
     """In constant white light a rough dielectric of colour c shows 0.04 + 0.96 c (linear) in its middle."""
-    made, renderer = lit(Environment(sky=1.0, ground=1.0), roughness=0.999, metallic=0.001)
+    made, renderer = lit(EnvironmentLight(sky=1.0, ground=1.0), roughness=0.999, metallic=0.001)
     view = views(1, 33)
     plain = MeshRenderer(supersample=1)(made, view).image.colour[0, 16, 16]
     shown = renderer(made, view).image.colour[0, 16, 16]
@@ -130,4 +130,4 @@ def test_a_light_shows_the_material():
 
 def test_a_light_on_a_field_without_a_material_is_said():
     with pytest.raises(ValueError, match="a MeshField without a material"):
-        MeshRenderer(light=Environment())(field(resolution=8), views(1, 8))
+        MeshRenderer(light=EnvironmentLight())(field(resolution=8), views(1, 8))

@@ -6,7 +6,7 @@ from scenes import SIDES, box
 
 from dream3d.cameras import turntable
 from dream3d.render.reference import Reference
-from dream3d.run.watchdog import SOLID, Watchdog, saturation, verdict
+from dream3d.run.watchdog import SOLID, Watchdog, chroma, verdict
 from dream3d.types import Image
 
 
@@ -65,10 +65,10 @@ def test_a_large_object_is_not_solid_while_one_corner_is_free():
 def test_saturation_is_the_share_of_channels_at_the_ends_of_what_is_opaque():
     colour = torch.tensor([[0.0, 0.5, 1.0], [0.5, 0.5, 0.5], [1.0, 1.0, 1.0]]).view(1, 1, 3, 3)
     alpha = torch.tensor([[[1.0, 1.0, 0.2]]])
-    assert float(saturation(colour, alpha)) == pytest.approx(2 / 6)
-    assert float(saturation(colour, torch.zeros(1, 1, 3))) == 0
+    assert float(chroma(colour, alpha)) == pytest.approx(2 / 6)
+    assert float(chroma(colour, torch.zeros(1, 1, 3))) == 0
     half = torch.full((1, 1, 3), 0.8)  # premultiplied: 0.8 of 0.8 is pure
-    assert float(saturation(torch.full((1, 1, 3, 3), 0.8), half)) == 1
+    assert float(chroma(torch.full((1, 1, 3, 3), 0.8), half)) == 1
 
 
 def test_each_warning_is_said_once_with_its_first_step():

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from dream3d.mesh.importing.scene import Array, Part, Picture
+from dream3d.mesh.importing.scene import Array, Part, TextureImage
 from dream3d.mesh.importing.tiles import (
     CONTRAST,
     EACH,
@@ -85,7 +85,7 @@ def textured_tiles(parts: list[Part]) -> list[Tile]:
         for i, part in zip(group, shifted, strict=True):
             parts[i] = part
         first = parts[group[0]]
-        assert isinstance(first.picture, Picture)
+        assert isinstance(first.picture, TextureImage)
         tiles.append(window({i: parts[i] for i in group}, sharp(first.picture), tint(first)))
     return tiles + [plain_tile({i: parts[i] for i in group}, own=False) for group in swatches.values()]
 

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from dream3d.mesh.importing.container import Container, Tree, compressed
-from dream3d.mesh.importing.scene import Array, Picture, Wrap
+from dream3d.mesh.importing.scene import Array, TextureImage, Wrap
 
 WRAPS: dict[int, Wrap] = {33071: "clamp", 33648: "mirror", 10497: "repeat"}
 NEAREST = 9728
@@ -21,7 +21,7 @@ class Paint:
     """A material as far as it is read: linear RGBA factor, texture, which uv it takes and how they are moved."""
 
     factor: Array
-    picture: Picture | None = None
+    picture: TextureImage | None = None
     channel: int = 0
     transform: Array | None = None
     cutoff: float | None = None
@@ -58,7 +58,7 @@ class Materials:
         channel = moved.get("texCoord", texture.get("texCoord", 0))
         return Paint(rgba, self.picture(texture["index"]), channel, transform(moved), cutoff)
 
-    def _picture(self, index: int) -> Picture | None:
+    def _picture(self, index: int) -> TextureImage | None:
         """Texture ``index``. One that cannot be had is said and left out."""
         texture = self.container.tree["textures"][index]
         extensions = texture.get("extensions", {})
@@ -72,7 +72,7 @@ class Materials:
         sampler = samplers[texture["sampler"]] if "sampler" in texture else {}
         wrap = WRAPS.get(sampler.get("wrapS", 10497), "repeat"), WRAPS.get(sampler.get("wrapT", 10497), "repeat")
         pixels = self._pixels(source)
-        return None if pixels is None else Picture(pixels, wrap, sampler.get("magFilter") == NEAREST)
+        return None if pixels is None else TextureImage(pixels, wrap, sampler.get("magFilter") == NEAREST)
 
     def _pixels(self, source: int) -> Array | None:
         image = self.container.tree["images"][source]

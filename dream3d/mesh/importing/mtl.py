@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from dream3d.mesh.importing.materials import decoded
-from dream3d.mesh.importing.scene import Array, Picture
+from dream3d.mesh.importing.scene import Array, TextureImage
 
 OPTIONS = {"-s": 3, "-o": 3, "-t": 3, "-mm": 2, "-blendu": 1, "-blendv": 1, "-bm": 1, "-boost": 1, "-cc": 1,
            "-clamp": 1, "-imfchan": 1, "-texres": 1, "-type": 1, "-colorspace": 1}  # fmt: skip
@@ -21,7 +21,7 @@ class Material:
     """``kd`` in sRGB values, as viewers show it; the texture; ``(su, sv, ou, ov)``: uv become ``s uv + o``."""
 
     kd: Array
-    picture: Picture | None = None
+    picture: TextureImage | None = None
     moved: tuple[float, float, float, float] = (1.0, 1.0, 0.0, 0.0)
 
 
@@ -91,7 +91,7 @@ def mapped(material: Material, text: str, file: Path) -> Material:
         return material
     wrap = "clamp" if options.get("-clamp", [""])[0] == "on" else "repeat"
     (su, sv), (ou, ov) = ((*numbers(" ".join(options.get(key, []))), *rest)[:2] for key, rest in PLACE.items())
-    return replace(material, picture=Picture(pixels, (wrap, wrap)), moved=(su, sv, ou, ov))
+    return replace(material, picture=TextureImage(pixels, (wrap, wrap)), moved=(su, sv, ou, ov))
 
 
 PLACE = {"-s": (1.0, 1.0), "-o": (0.0, 0.0)}

@@ -9,7 +9,7 @@ from PIL import Image
 from trimesh.visual import ColorVisuals, TextureVisuals
 from trimesh.visual.material import PBRMaterial, SimpleMaterial
 
-from dream3d.mesh.importing.scene import Part, Picture
+from dream3d.mesh.importing.scene import Part, TextureImage
 
 
 def read_other(file: Path) -> Iterator[Part]:
@@ -36,7 +36,7 @@ def part_of(shape: trimesh.Trimesh, joined: bool) -> Part:
     if isinstance(visual, TextureVisuals) and visual.uv is not None:
         uv = np.asarray(visual.uv, np.float64)
         image = picture_of(shape)
-        picture = Picture(np.asarray(image.convert("RGBA"))) if isinstance(image, Image.Image) else None
+        picture = TextureImage(np.asarray(image.convert("RGBA"))) if isinstance(image, Image.Image) else None
         return Part(vertices, faces, uv=uv[:, :2], picture=picture)
     if isinstance(visual, ColorVisuals) and visual.kind == "face":
         colours = np.repeat(np.asarray(visual.face_colors)[:, :3] / 255, 3, axis=0)

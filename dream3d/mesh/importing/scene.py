@@ -14,7 +14,7 @@ Wrap = Literal["repeat", "mirror", "clamp"]
 
 
 @dataclass(frozen=True, eq=False)
-class Picture:
+class TextureImage:
     """A texture: sRGB and alpha, bytes ``h w 4``, row 0 at the top; how it goes on beyond its borders in u and
     v; and whether texels are squares of one colour (``nearest``) or blend into each other."""
 
@@ -74,7 +74,7 @@ class Part:
     colours: Array | None = None
     light: bool = False
     factor: Array | None = None
-    picture: Picture | None = None
+    picture: TextureImage | None = None
     cutoff: float | None = None
 
     @cached_property

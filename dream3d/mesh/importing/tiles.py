@@ -8,8 +8,8 @@ import numpy as np
 import torch
 
 from dream3d.mesh.bake import dilate
-from dream3d.mesh.importing.scene import Array, Part, Picture, linear, srgb
-from dream3d.mesh.texels import doubled, rasterise
+from dream3d.mesh.importing.scene import Array, Part, TextureImage, linear, srgb
+from dream3d.mesh.texels import doubled, rasterise_uv
 from dream3d.mesh.unwrap import DOUBLED
 
 SWATCH, PLAIN = 4, 64
@@ -57,7 +57,7 @@ def palette(index: int, part: Part) -> Tile:
     return Tile(2 * side, 2 * side, {index: uv}, fill, fixed=True)
 
 
-def window(parts: dict[int, Part], picture: Picture, tint: Array) -> Tile:
+def window(parts: dict[int, Part], picture: TextureImage, tint: Array) -> Tile:
     """What parts see of one picture, repeated as its sampler says, times a linear tint."""
     every = np.concatenate([uv_of(part) for part in parts.values()])
     low, high = np.floor(every.min(0) + 1e-4), np.ceil(every.max(0) - 1e-4)
@@ -81,7 +81,7 @@ def baked(index: int, part: Part, size: int) -> Tile:
     uv = torch.from_numpy(uv_of(part)).float()
 
     def fill(width: int, height: int, margin: int) -> Array:
-        texels = rasterise(uv, torch.from_numpy(part.faces), width)
+        texels = rasterise_uv(uv, torch.from_numpy(part.faces), width)
         corners, share = part.faces[texels.face.numpy()], texels.barycentric.double().numpy()
         picture, covered = torch.zeros(width, width, 3), torch.zeros(width, width, dtype=torch.bool)
         picture[texels.row, texels.column] = torch.from_numpy(srgb(part.rgba(corners, share)[:, :3])).float()

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from dream3d.mesh.importing.scene import Array, Part, Picture
+from dream3d.mesh.importing.scene import Array, Part, TextureImage
 from dream3d.mesh.importing.tiles import uv_of
 
 PERIOD = {"repeat": 1.0, "mirror": 2.0, "clamp": np.inf}
@@ -48,7 +48,7 @@ def by_face(part: Part, period: Array) -> Part:
     return replace(made, uv=clamped(uv_of(made) - kinds[codes % len(kinds)], period))
 
 
-def sharp(picture: Picture) -> Picture:
+def sharp(picture: TextureImage) -> TextureImage:
     """A picture whose texels are squares of one colour, enlarged until bilinear look-ups show them as such."""
     times = SHARP // max(picture.pixels.shape[:2])
     if not picture.nearest or times < 2:

@@ -28,7 +28,7 @@ EXPECTED = {
 
 
 @dataclass(frozen=True)
-class Picture:
+class ImagePrompt:
     """As in yaml (``prior.image``): all three files or none, and how strongly the picture acts."""
 
     file: str | None = None
@@ -37,7 +37,7 @@ class Picture:
     scale: float = 1.0
 
 
-NONE = Picture()
+NONE = ImagePrompt()
 
 
 @dataclass(frozen=True)
@@ -68,9 +68,9 @@ def load_image(wanted: Picture, unet: Component) -> IPAdapter | None:
     Raises:
         UserError: a file is missing or damaged, or made for another base model.
     """
-    if wanted == Picture(scale=wanted.scale):
+    if wanted == ImagePrompt(scale=wanted.scale):
         return None
-    check(wanted, unet)
+    check_prompt_files(wanted, unet)
     state = adapter_of(str(wanted.adapter))
     encoder = encoder_of(str(wanted.encoder))
     try:
@@ -97,7 +97,7 @@ def load_image(wanted: Picture, unet: Component) -> IPAdapter | None:
     return shown
 
 
-def check(wanted: Picture, unet: Component) -> None:
+def check_prompt_files(wanted: ImagePrompt, unet: Component) -> None:
     """Raise UserError for settings that are incomplete, and priors that take no adapter."""
     for name in ("file", "adapter", "encoder"):
         path = vars(wanted)[name]

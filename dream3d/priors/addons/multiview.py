@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from dream3d.priors.families import Clip, Family
+from dream3d.priors.families import Family, StableDiffusion
 from dream3d.priors.parts import Component
 
 CAMERA = 16
@@ -57,7 +57,7 @@ def join(unet: Component, views: int) -> None:
 
 
 @dataclass(frozen=True)
-class MultiView(Clip):
+class MultiView(StableDiffusion):
     """As Stable Diffusion, plus the cameras; rows in groups of ``views``."""
 
     views: int = VIEWS
@@ -81,7 +81,7 @@ def seeing_together(family: Family, network: Component, views: int = VIEWS) -> F
     """The family unchanged; ``MultiView``, with cross-view attention, if the network is conditioned on cameras."""
     config = network.config
     told = config.get("class_embed_type"), config.get("projection_class_embeddings_input_dim")
-    if not isinstance(family, Clip) or told != ("projection", CAMERA):
+    if not isinstance(family, StableDiffusion) or told != ("projection", CAMERA):
         return family
     join(network, views)
     return MultiView(family.parts, views=views)

@@ -19,7 +19,7 @@ PAD, UNKNOWN = "[PAD]", "[UNK]"
 
 
 @dataclass
-class Mini:
+class MiniPipeline:
     """The four parts of the folder."""
 
     unet: MiniUNet
@@ -50,7 +50,7 @@ def word_tokenizer(words: list[str]) -> PreTrainedTokenizerFast:
     )  # fmt: skip
 
 
-def new_mini(words: list[str], width: int = 256, image_size: int = 64) -> Mini:
+def new_mini(words: list[str], width: int = 256, image_size: int = 64) -> MiniPipeline:
     """Untrained weights. The alpha_bar schedule is the cosine one (arXiv 2102.09672), v-prediction."""
     text = CLIPTextConfig(
         vocab_size=len(words) + 2, hidden_size=width, intermediate_size=2 * width, num_hidden_layers=2,
@@ -65,7 +65,7 @@ def new_mini(words: list[str], width: int = 256, image_size: int = 64) -> Mini:
     encoder = CLIPTextModel(text)
     words_in: Any = encoder.get_input_embeddings()
     spread(words_in.weight)
-    return Mini(unet, encoder, word_tokenizer(words), scheduler)
+    return MiniPipeline(unet, encoder, word_tokenizer(words), scheduler)
 
 
 def spread(embedding: Tensor) -> None:
@@ -73,9 +73,9 @@ def spread(embedding: Tensor) -> None:
     torch.nn.init.normal_(embedding, std=1.0)
 
 
-def load_mini(folder: Path) -> Mini:
+def load_mini(folder: Path) -> MiniPipeline:
     """A saved folder in float32."""
-    return Mini(
+    return MiniPipeline(
         MiniUNet.from_pretrained(folder / "unet", torch_dtype=torch.float32),
         CLIPTextModel.from_pretrained(folder / "text_encoder", dtype=torch.float32),
         PreTrainedTokenizerFast.from_pretrained(folder / "tokenizer"),
@@ -83,7 +83,7 @@ def load_mini(folder: Path) -> Mini:
     )
 
 
-def widen(mini: Mini, words: list[str]) -> Mini:
+def widen(mini: MiniPipeline, words: list[str]) -> MiniPipeline:
     """The same prior with new words appended to its vocabulary (their embeddings start at random)."""
     known = sorted(mini.tokenizer.get_vocab().items(), key=lambda item: item[1])
     old = [word for word, _ in known if word not in (PAD, UNKNOWN)]
@@ -96,7 +96,7 @@ def widen(mini: Mini, words: list[str]) -> Mini:
     return mini
 
 
-def save_mini(mini: Mini, folder: Path) -> None:
+def save_mini(mini: MiniPipeline, folder: Path) -> None:
     """Write the diffusers layout, weights in float16."""
     mini.unet.save_pretrained(folder / "unet")
     mini.text_encoder.half().save_pretrained(folder / "text_encoder")

@@ -153,7 +153,7 @@ def nearest(unknown: Sequence[str], concepts: Concepts, n: int = 3) -> list[str]
     return list(dict.fromkeys(close))[:n]
 
 
-def check(prompt: str, concepts: Concepts, takes_colour: Collection[str] | None = None) -> list[str]:
+def prompt_warnings(prompt: str, concepts: Concepts, takes_colour: Collection[str] | None = None) -> list[str]:
     """Warnings, one a line, about what of the prompt will have no effect.
 
     ``takes_colour`` are the concepts that can be had in a named colour (None: all).
