@@ -11,7 +11,7 @@ from typing import Any, cast
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import QuotedString
 from hydra.errors import HydraException
-from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from dream3d.errors import UserError
@@ -154,13 +154,13 @@ def names(settings: Settings) -> list[str]:
     return [] if given is None else [str(n) for n in given] if isinstance(given, list) else [str(given)]
 
 
-def benchmark(name: str) -> DictConfig | ListConfig:
+def benchmark(name: str) -> DictConfig:
     """``conf/benchmark/<name>.yaml``. Raises UserError where there is none."""
     folder = configuration.folder() / "benchmark"
     known = sorted(file.stem for file in folder.glob("*.yaml"))
     if name not in known:
         raise UserError(f"benchmark: got '{name}', expected one of: {', '.join(known)}")
-    return OmegaConf.load(folder / f"{name}.yaml")
+    return cast(DictConfig, OmegaConf.load(folder / f"{name}.yaml"))
 
 
 def groups(settings: Settings) -> dict[str, list[str]]:
