@@ -182,7 +182,7 @@ def optimize(setup: Setup, begin: int, end: int) -> Iterator[Step]:
         yield Step(step, main.t, loss, norm, alpha, {k: v.detach() for k, v in losses.items()})
 
 
-def guided(setup: Setup, step: int, draw: Draw, which: int) -> Guided:
+def of_guidance(setup: Setup, step: int, draw: Draw, which: int) -> Guided:
     """Random views of particle ``which``, and the setup's loss on them."""
     views = setup.camera.sample(setup.batch_size, setup.size, draw("camera"))
     camera, render, x, text = render_and_encode(setup, step, views, draw, which, setup.noise_samples)
