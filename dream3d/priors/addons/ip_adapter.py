@@ -62,7 +62,7 @@ class IPAdapter:
         return cast("Component", _with)
 
 
-def load_image(wanted: Picture, unet: Component) -> IPAdapter | None:
+def load_image(wanted: ImagePrompt, unet: Component) -> IPAdapter | None:
     """Insert the adapter into the UNet, in place, and embed the image. None without an image prompt.
 
     Raises:

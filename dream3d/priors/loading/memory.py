@@ -232,7 +232,7 @@ def free_memory(device: torch.device) -> float | None:
     return None
 
 
-def fits(found: Estimate, batch: Batch, device: torch.device, check: bool) -> str:
+def check_memory(found: Estimate, batch: Batch, device: torch.device, check: bool) -> str:
     """One line with the estimated and the free memory.
 
     Raises:
