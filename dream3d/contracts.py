@@ -12,7 +12,7 @@ from typing import Any, Protocol, TypedDict, runtime_checkable
 from jaxtyping import Float
 from torch import Generator, Tensor, nn
 
-from dream3d.types import Camera, Conditioning, Field, Mesh, Normals, Rays, Render, Shading, SignedGrid
+from dream3d.types import Camera, Conditioning, Field, Image, Mesh, Normals, Rays, Render, Shading, SignedGrid
 
 
 @runtime_checkable
@@ -224,6 +224,15 @@ class WithNotes(Protocol):
 def notes_of(part: object) -> list[str]:
     """The part's notes, [] if it has none."""
     return list(part.notes) if isinstance(part, WithNotes) else []
+
+
+@runtime_checkable
+class LooksAtPicture(Protocol):
+    """A prior that makes the object of a picture, as Zero-1-to-3 does, and needs no words."""
+
+    def show(self, image: Image, camera: Camera) -> "LooksAtPicture":
+        """The prior, shown this picture."""
+        ...
 
 
 @runtime_checkable

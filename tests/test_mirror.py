@@ -109,6 +109,7 @@ LARGER = {
     "mesh/test_round_trip.py": "what is exported, read back",
     "mesh/test_detail.py": "normal map, occlusion and coarser copies from a field to Blender",
     "mesh/test_independent_renderer.py": "the exported GLB as other programs show it",
+    "run/test_picture_presets.py": "presets that start from a picture",
     "priors/test_every_family.py": "each family from a folder to an optimised field",
     "report/test_viewer_browser.py": "the viewer in a real browser",
     "watch/test_watch_browser.py": "the live page of a run in a real browser",

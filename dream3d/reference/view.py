@@ -32,7 +32,8 @@ class Reference:
     """As in yaml (``conf/image``). Angles in degrees, as there.
 
     ``fit``: the object is cut out and placed so that it spans ``fill`` of the frame; without, the picture is what the
-    camera sees. ``invert``: a prior that knows shapes is told of this one. The losses count at every ``every``-th step,
+    camera sees. ``invert``: a prior that knows shapes is told of this one. ``word_steps``: the prompt's
+    embedding learns the picture. The losses count at every ``every``-th step,
     at ``size`` pixels (None: the run's).
     """
 
@@ -44,6 +45,8 @@ class Reference:
     background: Literal["auto", "rembg"] = "auto"
     pose: Literal["given", "auto"] = "given"
     invert: bool = True
+    word_steps: int = 0
+    word_lr: float | int = 0.005
     azimuth: float | int = 0.0
     elevation: float | int = 10.0
     fov_y: float | int = 40.0

@@ -36,7 +36,7 @@ from dream3d.run.guidances import (
     compares,
     guidance_notes,
 )
-from dream3d.run.picture import seen_picture
+from dream3d.run.picture import learn_words, seen_picture
 from dream3d.seeding import generator
 from dream3d.types import Distilled, ScoreModel
 
@@ -151,6 +151,8 @@ def build(config: DictConfig, prior_of: PriorOf = build_prior) -> Setup:
     seen = seen_picture(config, prior)
     prior = prior if seen is None else seen.prior
     text, text_of_source = embedded_texts(config, prior, prior_of)
+    if seen is not None:
+        learn_words(config, prior, text, seen.view)
     fields = build_fields(config, device)
     backgrounds = [instantiate(config.background).to(device) for _ in fields]
     teach_rgb(fields, backgrounds, prior)

@@ -14,6 +14,8 @@ from dream3d.errors import UserError
 from dream3d.noise.image import FreshNoise
 from dream3d.optimize import Guidance, Setup
 from dream3d.priors.loading.memory import Batch
+from dream3d.reference.view import PictureView
+from dream3d.run.picture import shown
 from dream3d.schedule import Constant
 from dream3d.seeding import generator
 from dream3d.types import Distilled, ScoreModel
@@ -103,6 +105,9 @@ def build_guidance(name: str, entry: DictConfig, config: DictConfig, setup: Setu
     sizes = {key: entry[key] for key in ("batch_size", "size") if entry.get(key) is not None}
     ours: Any = OmegaConf.create({**{key: config[key] for key in config if key not in own}, **own, **sizes})
     prior: ScoreModel = prior_of(ours, setup.device) if "prior" in own else setup.prior
+    picture = setup.references.get("image")
+    if "prior" in own and isinstance(picture, PictureView):
+        prior = shown(prior, picture)
     text = setup.text
     if {"prior", "prompts"} & own.keys():
         text = instantiate(ours.prompts)(prior=prior, prompt=ours.prompt, negative=ours.negative)

@@ -3,24 +3,28 @@
 import math
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 from PIL import Image as Pillow
 
+from dream3d.contracts import LooksAtPicture
 from dream3d.errors import UserError
 from dream3d.optimize import Setup
+from dream3d.priors.addons.textual_inversion import picture_words
 from dream3d.priors.mini.family import MiniFamily
 from dream3d.priors.mini.lifting import Recognised, recognise, told, volumes_of
 from dream3d.priors.pipeline import Pipeline
+from dream3d.prompts import PromptEmbeddings
 from dream3d.reference.framing import Box
 from dream3d.reference.load import Source, load_source, view_of
 from dream3d.reference.view import PictureView, Reference
 from dream3d.report.files import replacing
 from dream3d.report.pictures import to_bytes
 from dream3d.seeding import generator
-from dream3d.types import ScoreModel
+from dream3d.types import Image, ScoreModel
 
 UNNAMED = 'prompt: got an empty text, and this prior cannot caption the image; use prompt="a cat"'
 
@@ -43,9 +47,15 @@ def seen_picture(config: DictConfig, prior: ScoreModel) -> Seen | None:
         UserError: the picture cannot be used, or nothing says what it shows or from where.
     """
     if config.image.get("file") is None:
+        if isinstance(prior, LooksAtPicture):
+            raise UserError("prior: got no picture, but this prior makes the object of one; say image=cat.png")
         return None
     reference: Reference = instantiate(config.image)
     source = load_source(reference)
+    if isinstance(prior, LooksAtPicture):
+        config.prompt = config.prompt.strip() or Path(str(reference.file)).stem
+        view = view_of(reference, source)
+        return Seen(view, shown(prior, view), source.picture.notes)
     found = recognised(config, reference, source, prior)
     if found is None:
         if not config.prompt.strip():
@@ -59,6 +69,11 @@ def seen_picture(config: DictConfig, prior: ScoreModel) -> Seen | None:
         prior = with_picture(prior, view, found, config.seed)
         notes = (*notes, f"the prior's {found.noun} now has the shape and colours of the picture")
     return Seen(view, prior, source.picture.notes, notes)
+
+
+def shown(prior: Any, view: PictureView) -> Any:
+    """The prior, shown the picture where it looks at one."""
+    return prior.show(view.target.image, view.reference.camera(8)) if isinstance(prior, LooksAtPicture) else prior
 
 
 def recognised(config: DictConfig, reference: Reference, source: Source, prior: ScoreModel) -> Recognised | None:
@@ -97,6 +112,27 @@ def with_picture(prior: Pipeline, view: PictureView, found: Recognised, seed: in
     rgba = torch.cat((image.colour, image.alpha), dim=-1)[0]
     camera = view.reference.camera(8)
     return replace(prior, family=told(family, volumes, found, rgba, camera, generator(seed, 0, "image")))
+
+
+def learn_words(config: DictConfig, prior: ScoreModel, text: PromptEmbeddings, view: PictureView) -> None:
+    """Move the prompt's embeddings towards the picture, where that is asked for.
+
+    Raises:
+        UserError: a prior whose network cannot be asked with gradient.
+    """
+    reference = view.reference
+    if not reference.word_steps:
+        return
+    if not isinstance(prior, Pipeline):
+        raise UserError("image.word_steps: got a prior without words to learn; say image.word_steps=0")
+    draw, device = generator(config.seed, 0, "words"), prior.alpha_bar.device
+    camera = reference.camera(8)
+    image = Image(view.target.image.colour.to(device), view.target.image.alpha.to(device))
+    x = prior.encode(image, torch.ones(1, 1, 1, 3, device=device), draw).detach()
+    told = text(camera)
+    assert told.camera is not None
+    shift = picture_words(prior, told.cond, x, told.camera, draw, steps=reference.word_steps, lr=reference.word_lr)
+    text.texts = text.texts + shift
 
 
 def write_references(setup: Setup, folder: Path) -> None:

@@ -98,6 +98,7 @@ RANGES: dict[str, Range] = {
     # the picture, and further guidances
     "image.azimuth": DEGREES, "image.elevation": number(-90, 90), "image.fov_y": Range(1, 170),
     "image.distance": above(0, 100), "image.fill": above(0, 1), "image.every": whole(1, 10**9),
+    "image.word_steps": STEPS, "image.word_lr": above(0, 10),
     "loss.pairs": whole(1, 10**7), "loss.margin": number(0, 100), "guidance.weight": number(0, LARGE),
     # losses
     "loss.scale": number(0, 1e6), "bridge_scale": number(0, 1e6), "inversion_scale": number(-1e6, 1e6),

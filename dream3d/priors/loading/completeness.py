@@ -27,7 +27,7 @@ def problems(folder: Path) -> list[str]:
     found = []
     if not any(role in parts for role in NETWORKS):
         found.append("model_index.json lists neither unet nor transformer; choose a text-to-image folder")
-    if not any(role in parts for role in ENCODERS):
+    if not any(role in parts for role in ENCODERS) and "image_encoder" not in index:
         found.append("model_index.json lists no text encoder; choose a folder that has one")
     if "scheduler" not in parts:
         found.append("model_index.json lists no scheduler; choose a text-to-image folder")

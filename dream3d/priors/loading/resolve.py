@@ -25,6 +25,7 @@ from dream3d.priors.loading.reach import reachable
 
 EMBEDDED = Path(__file__).parents[1] / "mini"
 GB = 1e9
+SHOWN = ("image_encoder", "cc_projection", "clip_camera_projection")  # of priors that are shown a picture
 SMALL = (".json", ".txt", ".model")
 OFFLINE = "no network; connect, or give a folder with prior.path=<folder>"
 FAILURES: tuple[tuple[type[Exception], str], ...] = (  # a subclass stands before its parent
@@ -137,7 +138,7 @@ def needed(place: str) -> dict[str, int]:
     info = HfApi().model_info(place, files_metadata=True)
     sizes = {file.rfilename: file.size or 0 for file in info.siblings or []}
     chosen = ["model_index.json"]
-    for role in ROLES:
+    for role in (*ROLES, *SHOWN):
         mine = [f for f in sizes if f.startswith(f"{role}/")]
         chosen += [f for f in mine if f.endswith(SMALL)] + weights_of(mine)
     return {name: sizes.get(name, 0) for name in chosen}
