@@ -12,7 +12,19 @@ from typing import Any, Protocol, TypedDict, runtime_checkable
 from jaxtyping import Float
 from torch import Generator, Tensor, nn
 
-from dream3d.types import Camera, Conditioning, Field, Image, Mesh, Normals, Rays, Render, Shading, SignedGrid
+from dream3d.types import (
+    Camera,
+    Conditioning,
+    Field,
+    Image,
+    Mesh,
+    Normals,
+    Rays,
+    Render,
+    ScoreModel,
+    Shading,
+    SignedGrid,
+)
 
 
 @runtime_checkable
@@ -230,7 +242,7 @@ def notes_of(part: object) -> list[str]:
 class LooksAtPicture(Protocol):
     """A prior that makes the object of a picture, as Zero-1-to-3 does, and needs no words."""
 
-    def show(self, image: Image, camera: Camera) -> "LooksAtPicture":
+    def show(self, image: Image, camera: Camera) -> ScoreModel:
         """The prior, shown this picture."""
         ...
 

@@ -15,7 +15,6 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -31,6 +30,7 @@ from dream3d.priors.loading.components import quiet, variant_of
 from dream3d.priors.loading.dtypes import cast_vae, chosen_dtype
 from dream3d.priors.loading.memory import ONE, Batch
 from dream3d.priors.loading.resolve import resolve
+from dream3d.priors.parts import Component
 from dream3d.priors.prediction_type import Prediction
 from dream3d.priors.spaces import Latent, resized
 from dream3d.types import Camera, Conditioning, Image, NoisePrediction
@@ -56,9 +56,9 @@ class Shown:
 class Zero123:
     """A ``ScoreModel`` that is told the camera and shown a picture (``show``)."""
 
-    network: Any
+    network: Component
     space: Latent
-    encoder: Any
+    encoder: Component
     projection: nn.Linear
     alpha_bar: Float[Tensor, " T"]
     timesteps: Float[Tensor, " T"]
@@ -171,7 +171,7 @@ def load(
     device = torch.device(device)
     kind = chosen_dtype(dtype, device)
     folder = resolve(path, places, offline)
-    classes: Mapping[str, Any] = {
+    classes: Mapping[str, Component] = {
         "unet": diffusers.UNet2DConditionModel,
         "vae": diffusers.AutoencoderKL,
         "image_encoder": CLIPVisionModelWithProjection,
@@ -196,7 +196,7 @@ def load(
     )
 
 
-def part_of(folder: Path, role: str, cls: Any, dtype: torch.dtype) -> Any:
+def part_of(folder: Path, role: str, cls: Component, dtype: torch.dtype) -> Component:
     """One part, frozen. Raises UserError where it is missing or damaged."""
     place = folder / role
     if not place.is_dir():

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Literal
+from typing import Literal, TypedDict
 
 import torch
 from jaxtyping import Float
@@ -22,6 +22,13 @@ FILL = 0.9  # of the frame's height, spanned by the unit ball where no distance 
 @dataclass(frozen=True)
 class ReferenceLoss:
     """A loss (render, target, generator), None where the target has nothing for it, and its weight at a step."""
+
+    loss: Callable[[Render, Target, Generator], Tensor | None]
+    weight: Schedule
+
+
+class LossSettings(TypedDict):
+    """A ``ReferenceLoss`` as in yaml."""
 
     loss: Callable[[Render, Target, Generator], Tensor | None]
     weight: Schedule
@@ -55,7 +62,7 @@ class Reference:
     fill: float | int = 0.75
     every: int = 1
     size: Schedule | int | None = None
-    losses: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    losses: Mapping[str, LossSettings] = field(default_factory=dict)
 
     def camera(self, size: int) -> Camera:
         """The picture's camera."""

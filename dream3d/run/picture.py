@@ -3,7 +3,6 @@
 import math
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from hydra.utils import instantiate
@@ -71,7 +70,7 @@ def seen_picture(config: DictConfig, prior: ScoreModel) -> Seen | None:
     return Seen(view, prior, source.picture.notes, notes)
 
 
-def shown(prior: Any, view: PictureView) -> Any:
+def shown(prior: ScoreModel, view: PictureView) -> ScoreModel:
     """The prior, shown the picture where it looks at one."""
     return prior.show(view.target.image, view.reference.camera(8)) if isinstance(prior, LooksAtPicture) else prior
 
