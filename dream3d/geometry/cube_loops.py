@@ -1,4 +1,4 @@
-"""Through which of its edges does a surface run round in a cube? Cycles of crossings, for every sign pattern.
+"""Loops of edge crossings in a cube, for every sign pattern of its corners.
 
 Corner i of a cube lies at its bits 4, 2 and 1 along x, y and z. On each of the six sides the crossed edges
 are joined in pairs by segments; the segments of all sides form closed loops. A side whose corners have signs

@@ -1,4 +1,4 @@
-"""Cubes with signed distances at their corners to triangles, by dual marching cubes with weights to learn.
+"""FlexiCubes extraction: dual marching cubes with learned weights, from signed distances at cube corners.
 
 FlexiCubes (arXiv 2308.05371), written from the paper. Every loop in which the surface runs through a cube
 (``loops.py``) has one vertex, amid the loop's crossings u_e; every crossed edge of the lattice has a quad

@@ -1,4 +1,4 @@
-"""Tetrahedra with signed distances at their corners to triangles, differentiably.
+"""Differentiable marching tetrahedra, from signed distances at the corners.
 
 Marching tetrahedra (Doi and Koide 1991): where the sign changes along an edge (a, b) a vertex sits at the
 root of the linear interpolation, ``(p_a s_b - p_b s_a) / (s_b - s_a)``, which passes gradients to positions

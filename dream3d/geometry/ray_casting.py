@@ -1,4 +1,4 @@
-"""Which triangle does a ray hit first? Embree answers (embreex), millions of rays a second on a CPU."""
+"""First ray-triangle intersections by Embree (embreex), millions of rays a second on a CPU."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Where does a mesh run through itself? Counted, for the report."""
+"""Counts the self-intersections of a mesh, for the report."""
 
 import torch
 import torch.nn.functional as F

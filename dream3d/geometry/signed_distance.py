@@ -1,4 +1,4 @@
-"""Signed distance to a closed mesh, without gradient: where a refinement starts."""
+"""Signed distance to a closed mesh, without gradient: the initialisation of refinement."""
 
 import torch
 from jaxtyping import Float, Int

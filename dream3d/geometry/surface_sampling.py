@@ -1,4 +1,4 @@
-"""Points on a surface, and how far points are from others."""
+"""Points sampled on a surface, and nearest distances between point sets."""
 
 import torch
 import trimesh.sample

@@ -1,4 +1,4 @@
-"""A texture from the field's colours."""
+"""Bakes the field's colours into a texture."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace

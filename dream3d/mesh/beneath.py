@@ -1,4 +1,4 @@
-"""From points of a mesh to the finer surface that it stands for, along their normals."""
+"""Projects points of a simplified mesh onto the fine surface along their normals."""
 
 from dataclasses import dataclass
 

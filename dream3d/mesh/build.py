@@ -1,4 +1,4 @@
-"""A field to a finished mesh: extract, clean, unwrap, bake, export."""
+"""From a field to a finished mesh: extract, clean, unwrap, bake, export."""
 
 import itertools
 from collections.abc import Iterator, Sequence

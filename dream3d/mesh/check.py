@@ -1,4 +1,4 @@
-"""Is a written file the mesh it should be? Read back and compared, triangle by triangle."""
+"""Verifies a written file: reads it back and compares it with the mesh, triangle by triangle."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""From a raw isosurface to a mesh one likes to work with: no specks, closed, smooth, few faces."""
+"""From a raw isosurface to a production-ready mesh: no specks, closed, smooth, few faces."""
 
 from dataclasses import dataclass, replace
 

@@ -1,4 +1,4 @@
-"""Dividing a known light out of colours, so that the texture holds albedo and no shade."""
+"""Divides a known light out of colours, so that the texture holds albedo without shading."""
 
 from collections.abc import Sequence
 from typing import Protocol, runtime_checkable

@@ -1,4 +1,4 @@
-"""Mesh to files that other programs open: GLB, OBJ, PLY, STL, 3MF; written whole or not at all."""
+"""Exports meshes as GLB, OBJ, PLY, STL and 3MF; files are written atomically."""
 
 import io
 import os

@@ -1,4 +1,4 @@
-"""Density to triangles: marching cubes, with vertices moved onto the level set.
+"""Mesh extraction from a density: marching cubes, with vertices moved onto the level set.
 
 Marching cubes: Lewiner et al. 2003, by scikit-image. It interpolates linearly between grid points,
 which leaves ripples and stairs where the density is not linear; here every vertex is then moved along

@@ -1,4 +1,4 @@
-"""A field fitted to samples of a mesh by gradient descent."""
+"""Fits a field to samples of a mesh by gradient descent."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""Closing the holes of a mesh."""
+"""Fills the holes of a mesh."""
 
 from collections import defaultdict
 

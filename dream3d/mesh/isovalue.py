@@ -1,4 +1,4 @@
-"""At which density is the surface? Where an opaque mesh stops light as the volume does.
+"""The automatic isovalue: the density at which an opaque mesh blocks as much light as the volume.
 
 Along a ray the volume's opacity ``O(t) = 1 - exp(-int_0^t density)`` is the distribution function of
 where light is stopped. An opaque surface of level L stops all of it at the first point with

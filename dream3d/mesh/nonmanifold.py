@@ -1,4 +1,4 @@
-"""Edges where more than two faces meet, which decimation leaves where it pinches a surface.
+"""Repairs edges shared by more than two faces, which decimation creates where it pinches a surface.
 
 Vertices must be shared (``clean.welded``), and no two faces have the same corners.
 """

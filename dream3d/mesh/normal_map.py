@@ -1,4 +1,4 @@
-"""A tangent-space normal map: the fine surface's directions as texels of the coarse one."""
+"""Bakes a tangent-space normal map: normals of the fine surface as texels of the coarse mesh."""
 
 import torch
 import torch.nn.functional as F

@@ -1,4 +1,4 @@
-"""Ambient occlusion as texels: how much of the sky each point of the surface sees."""
+"""Bakes ambient occlusion: the unoccluded fraction of the hemisphere at each texel."""
 
 import math
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""A mesh's colours into a field: where the restyling of a given mesh starts."""
+"""Fits a field to a mesh's colours: the start of restyling a given mesh."""
 
 import torch
 import torch.nn.functional as F

@@ -1,4 +1,4 @@
-"""Meshes for 3D printers: z up, standing on the plate, in millimetres; and 3MF, which has colours."""
+"""Meshes for 3D printing: z up, standing on the build plate, in millimetres; and 3MF, which has colours."""
 
 import io
 import zipfile

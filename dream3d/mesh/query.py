@@ -1,4 +1,4 @@
-"""Asking a field about very many points: in chunks, without gradient, on the field's own device."""
+"""Evaluates a field at many points: in chunks, without gradient, on the field's own device."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""Reading mesh files of others: every part, with the colours that its format's specification gives it."""
+"""Reads in-the-wild mesh files: every part, with the colours specified by its format."""
 
 import logging
 from collections.abc import Callable, Iterable

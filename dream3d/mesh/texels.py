@@ -1,4 +1,4 @@
-"""Which point of the surface is under which texel? A rasteriser in texture space, all triangles at once."""
+"""Rasterises triangles in texture space: the surface point of every texel, all triangles at once."""
 
 from typing import NamedTuple
 

@@ -1,4 +1,4 @@
-"""How near two surfaces are, by points sampled on them."""
+"""Distances between two surfaces, from points sampled on them."""
 
 from jaxtyping import Float
 from torch import Tensor

@@ -1,4 +1,4 @@
-"""Has the object the colour that its prompt names?"""
+"""Colour match: the fraction of the object in the colour named by the prompt."""
 
 import kornia.color
 import torch

@@ -1,4 +1,4 @@
-"""How different the results of several seeds are."""
+"""Diversity of the results of several seeds."""
 
 import torch
 from jaxtyping import Float

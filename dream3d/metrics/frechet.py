@@ -1,4 +1,4 @@
-"""How far apart two sets of pictures are, by the statistics of their features."""
+"""Frechet and kernel distances between two sets of images, from their features."""
 
 import torch
 from jaxtyping import Float

@@ -1,4 +1,4 @@
-"""The typical models of the embedded prior's benchmark nouns: what its results are compared with."""
+"""Reference models of the embedded prior's benchmark nouns."""
 
 from functools import cache
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The Janus problem, measured: does the object repeat its front on other sides?
+"""A measure of the Janus problem: whether the object repeats its front on other sides.
 
 Features f_i of n views evenly round the object (a turntable) are a periodic signal. After its mean is
 taken away (what all views share says nothing), the share of its power that repeats k times a turn is 1

@@ -1,4 +1,4 @@
-"""The judge: a small classifier of pictures, for R-precision over the embedded prior's concepts.
+"""The judge: a small image classifier, for R-precision over the embedded prior's concepts.
 
 It has another architecture than the prior, was trained on other cameras, lights and models
 (scripts/train_judge.py; its card tells how well it does), and never takes part in training the prior.

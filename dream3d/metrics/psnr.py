@@ -1,4 +1,4 @@
-"""How near two pictures are, pixel by pixel (kornia)."""
+"""Pixelwise similarity of two images (kornia)."""
 
 import kornia.metrics
 from jaxtyping import Float

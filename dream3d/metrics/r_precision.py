@@ -1,4 +1,4 @@
-"""R-precision: can the right caption be told, among distractors, from the picture? (arXiv 2209.14988, 4.1)
+"""R-precision: is the correct caption retrieved from distractors, given the image? (arXiv 2209.14988, 4.1)
 
 With N captions, pictures that have nothing to do with them score 1/N; so does a model that says the same
 of all captions, since ties share the credit.

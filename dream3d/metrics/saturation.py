@@ -1,4 +1,4 @@
-"""Colour saturation and opacity of renders: oversaturated colours and fog are how a distillation fails."""
+"""Colour saturation and opacity of renders: oversaturation and haze are typical failures of distillation."""
 
 from dataclasses import dataclass
 

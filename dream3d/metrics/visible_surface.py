@@ -1,4 +1,4 @@
-"""How near a mesh is to a reference where both can be seen: distance, normals, colour.
+"""Similarity of a mesh and a reference where both are visible: distance, normals, colour.
 
 Both are seen by rays from the same ring of cameras; hidden surfaces (a sofa's springs, an engine) do not count. Whole
 pictures with their empty background flatter every result: colour is compared only where both are opaque.

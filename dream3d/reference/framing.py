@@ -1,4 +1,4 @@
-"""Where in a square frame the object of a picture goes."""
+"""Placement of the object of a reference image in a square frame."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""From the files of a reference to its target: the object's alpha, its place in the frame, depth and normals."""
+"""Builds the target from reference files: the object's alpha, its place in the frame, depth and normals."""
 
 from dataclasses import dataclass, replace
 

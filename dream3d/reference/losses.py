@@ -1,4 +1,4 @@
-"""How far a render is from the picture: colour, mask, normals. All are means over pixels.
+"""Losses of a render against the reference image: colour, mask, normals. All are means over pixels.
 
 A mean over N values has 2 / N of the gradient of half a sum of squares, which is what a distillation surrogate is.
 Those who add both (threestudio, Magic123, RealFusion) do the same, so their ratios of weights carry over.

@@ -1,4 +1,4 @@
-"""A picture file of whatever kind as straight RGBA, upright; or one line that says why it cannot serve."""
+"""Loads an image file of any kind as straight RGBA, upright, or raises a one-line error."""
 
 import struct
 import warnings

@@ -1,4 +1,4 @@
-"""What a render from the picture's camera is compared with."""
+"""The target of renders from the reference camera."""
 
 from dataclasses import dataclass
 

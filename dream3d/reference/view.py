@@ -1,4 +1,4 @@
-"""``image=cat.png``: a picture, the camera that it was taken from, and losses of renders from there."""
+"""``image=cat.png``: a reference image, its camera, and losses of renders from that camera."""
 
 import math
 from collections.abc import Callable, Mapping

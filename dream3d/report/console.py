@@ -1,4 +1,4 @@
-"""What a run says: a progress bar on a terminal, a line every tenth in a log file, a summary at the end."""
+"""Console output of a run: a progress bar on a terminal, every tenth step in a log file, a summary at the end."""
 
 import time
 from collections.abc import Iterator, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Writing a file so that a reader, or a killed run, never sees half of it."""
+"""Atomic file writes: neither a reader nor a killed run ever sees a partial file."""
 
 import os
 from collections.abc import Iterator

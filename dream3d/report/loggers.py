@@ -1,4 +1,4 @@
-"""``log=[tensorboard, wandb]``: the lines of ``metrics.jsonl`` also go to these, where they are installed."""
+"""``log=[tensorboard, wandb]``: also sends the lines of ``metrics.jsonl`` to these, if they are installed."""
 
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module

@@ -1,4 +1,4 @@
-"""``run.json``: on what, with what and how long a run ran; enough to repeat it or to report a fault."""
+"""``run.json``: machine, versions, settings and timings of a run, enough to repeat it or to report a bug."""
 
 import dataclasses
 import json

@@ -1,4 +1,4 @@
-"""``metrics.jsonl``: one line a step, appended; a resumed run goes on where its checkpoint was made."""
+"""``metrics.jsonl``: one line a step, appended; a resumed run continues from its checkpoint."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""Still pictures: a sheet of views, and the preview of a run."""
+"""Still images: contact sheets of views, and the preview of a run."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Turntables: frames once round the object, as H.264 video and as a small GIF. Both loop without a jump."""
+"""Turntables: 360 degrees around the object, as H.264 video and as a small GIF; both loop seamlessly."""
 
 import io
 import math

@@ -1,4 +1,4 @@
-"""Several parts to one mesh: an atlas that keeps each one's texture or colour, and the uv that it has."""
+"""Merges several parts into one mesh with a common atlas that keeps their textures, colours and uv."""
 
 import logging
 import math

@@ -1,4 +1,4 @@
-"""A glTF 2.0 file's JSON and its binary data: GLB chunks, files beside it, data URIs, accessors."""
+"""JSON and binary data of a glTF 2.0 file: GLB chunks, external files, data URIs, accessors."""
 
 import base64
 import json

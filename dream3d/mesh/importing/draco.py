@@ -1,4 +1,4 @@
-"""KHR_draco_mesh_compression, by DracoPy where it is installed."""
+"""KHR_draco_mesh_compression, decoded by DracoPy if it is installed."""
 
 from importlib import import_module
 

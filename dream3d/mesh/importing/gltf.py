@@ -1,4 +1,4 @@
-"""glTF 2.0 to parts: nodes, primitives, instances, default morph weights and the pose of skins."""
+"""Reads glTF 2.0 as parts: nodes, primitives, instances, default morph weights and the pose of skins."""
 
 from collections.abc import Iterator
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Wavefront OBJ to parts, one a material: polygons, relative indices, vertex colours, material libraries."""
+"""Reads Wavefront OBJ as parts, one a material: polygons, relative indices, vertex colours, material libraries."""
 
 import logging
 from collections.abc import Iterator

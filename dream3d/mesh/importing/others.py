@@ -1,4 +1,4 @@
-"""PLY, STL and OFF to parts, by trimesh's readers."""
+"""Reads PLY, STL and OFF as parts, with trimesh."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Polygons to triangles: by fans where they are convex, else by cutting off ears."""
+"""Triangulates polygons: fans for convex ones, ear clipping otherwise."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""What every reader makes of a file: parts, each with one material; and the colour of a point on one.
+"""The common output of all readers: parts with one material each, and the colour at a point of a part.
 
 The colour is that of glTF 2.0 section 3.9.2, in linear light: ``texture x factor x vertex colour``.
 """

@@ -1,4 +1,4 @@
-"""What of a part is really there: used vertices, finite positions, faces that alpha does not cut away."""
+"""Removes what is not part of the surface: unused vertices, non-finite positions, fully transparent faces."""
 
 from collections.abc import Sequence
 from dataclasses import replace

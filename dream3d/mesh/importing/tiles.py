@@ -1,4 +1,4 @@
-"""The pieces of an atlas: what several parts, or one, need of a common texture."""
+"""The tiles of an atlas: the texture area that one or several parts need."""
 
 import math
 from collections.abc import Callable, Sequence

@@ -1,4 +1,4 @@
-"""Texture coordinates beyond the unit square, brought near it: whole repetitions make no difference."""
+"""Moves texture coordinates outside the unit square close to it, by whole repetitions."""
 
 from collections.abc import Sequence
 from dataclasses import replace
