@@ -69,7 +69,7 @@ def told_guidance(guidance: float, width: int | None, x: Float[Tensor, "b c h w"
 
 
 @dataclass(frozen=True)
-class Clip:
+class StableDiffusion:
     """Stable Diffusion 1 and 2: a UNet, one CLIP text model; few-step models take a guidance embedding."""
 
     parts: Mapping[str, Component]
