@@ -81,7 +81,7 @@ def form(overrides: Sequence[str] = ()) -> gr.Blocks:
                 facts = gr.Markdown()
             with gr.Column():
                 model = gr.HTML(frame(""), label="mesh")
-                sides = gr.Image(label="eight sides", height=200)
+                sides = gr.Image(label="eight views", height=200)
                 files = gr.Files(label="files", height=200)
         fields = [prompt, seed, steps, distill, field, refine, picture, mesh]
         button.click(make, fields, [model, sides, files, facts], api_name="make", concurrency_limit=1)

@@ -80,7 +80,7 @@ def told(planned: "Sequence[Cell]", settings: Settings, words: Sequence[str], co
 
 def carry_out(planned: "Sequence[Cell]", request: Request, words: Sequence[str], console: Console) -> None:
     """Print the estimate, then run and measure what is missing: in this process, or in several workers."""
-    from dream3d.compare.estimate import foretell
+    from dream3d.compare.estimate import estimate_runs
     from dream3d.compare.launch import launch, processes, workers_of
     from dream3d.compare.progress import Progress
     from dream3d.compare.shards import shard_of, turns
@@ -95,7 +95,7 @@ def carry_out(planned: "Sequence[Cell]", request: Request, words: Sequence[str],
         return work(mine, settings, prior_of, Progress(console, mine, {}, f"shard {shard[0]}/{shard[1]}: "))
     workers = workers_of(settings, request.launcher)
     left = [c for c in planned if not done(c) and (settings.retry or not failure(c))]
-    expected, problems = foretell([c for c in left if not ran(c)], settings, prior_of, console, workers)
+    expected, problems = estimate_runs([c for c in left if not ran(c)], settings, prior_of, console, workers)
     if problems and len(problems) == len({cell.variant for cell in planned}):
         raise problems[0]  # no variant can start
     if settings.estimate_only:

@@ -60,7 +60,7 @@ def seconds_besides(cell: Cell, settings: Settings, prior_of: PriorOf, each: flo
         return 0.0 if failed else max(0.0, time.perf_counter() - begin - SHORT * each)
 
 
-def foretell(
+def estimate_runs(
     cells: Sequence[Cell], settings: Settings, prior_of: PriorOf, console: Console, workers: int = 1
 ) -> tuple[dict[str, float], list[UserError]]:
     """Print time and memory for these cells. Returns the expected seconds per cell by variant (steps only if there

@@ -6,7 +6,7 @@ from torch import Generator, Tensor
 
 from dream3d.contracts import Pair
 
-FAINT = 0.01  # share of a pixel below which a sample is not part of the surface
+FAINT = 0.01  # fraction of a pixel below which a sample is not part of the surface
 
 
 def surface_colour(pair: Pair, generator: Generator, *, points: int = 4096) -> Float[Tensor, ""]:

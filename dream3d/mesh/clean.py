@@ -93,7 +93,7 @@ def keep_large(mesh: Mesh, *, share: float) -> Mesh:
         ValueError: a share outside [0, 1].
     """
     if not 0 <= share <= 1:
-        raise ValueError(f"mesh.share: got {share}, expected a share of the largest part's volume in [0, 1]")
+        raise ValueError(f"mesh.share: got {share}, expected a fraction of the largest component's volume in [0, 1]")
     owner, volume = component_volumes(mesh)
     keep = volume >= share * volume.max()
     return _compact(mesh.vertices, mesh.faces[keep[owner]])
@@ -145,7 +145,7 @@ def single(faces: Int[Tensor, "f 3"]) -> Int[Tensor, "k 3"]:
 
 
 def close(mesh: Mesh) -> Mesh:
-    """Drop collapsed and doubled faces, fill holes, part crowded edges, face outwards: watertight."""
+    """Drop degenerate and duplicate faces, fill holes, repair non-manifold edges, orient outwards: watertight."""
     closed = parted(fill_holes(balanced(Mesh(mesh.vertices, single(mesh.faces)))))
     outwards = closed.faces if to_trimesh(closed).volume >= 0 else closed.faces.flip(1)
     return _compact(closed.vertices, outwards)

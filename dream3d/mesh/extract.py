@@ -18,7 +18,7 @@ from dream3d.mesh.isovalue import EmptyField, SolidField, auto_isovalue
 from dream3d.mesh.query import density_at
 from dream3d.types import Field, Mesh
 
-SOLID = 0.9  # share of the ball's outermost cells
+SOLID = 0.9  # fraction of the ball's outermost cells
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,7 @@ def _edges(index: Float[Tensor, "v 3"], contrast: Float[Tensor, "n n n"]) -> _Ed
 def _crossing(
     field: Field, grid: Grid, isovalue: float, edges: _Edges, *, refine: int, chunk: int
 ) -> Float[Tensor, "k 1"]:
-    """Root of the contrast along each edge, as a share of it, by false position and bisection in turns:
+    """Root of the contrast along each edge, as a fraction of it, by false position and bisection in turns:
     the first is quick on a smooth density, the second sure on a sharp one."""
     fa, fb = edges.f_low, edges.f_high
     a, b = torch.zeros_like(fa), torch.ones_like(fb)

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 OPACITY = 0.1  # a scene whose most opaque ray is below this is empty
-PLATEAU = 1e-3  # distances closer than this share of the empty mesh's count as equal
+PLATEAU = 1e-3  # distances closer than this fraction of the empty mesh's count as equal
 RAYS = 64  # at most so many rays a side
 CANDIDATES = 96
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from dream3d.types import Mesh
 
 NUDGE = 0.01
-"""How far a new vertex is moved off its edge, as a share of the way to its face's third corner."""
+"""Offset of a new vertex from its edge, as a fraction of the distance to its face's third corner."""
 
 
 def balanced(mesh: Mesh) -> Mesh:

@@ -48,7 +48,7 @@ def rasterise_uv(uv: Float[Tensor, "v 2"], faces: Int[Tensor, "f 3"], size: int)
 
 
 def doubled(uv: Float[Tensor, "v 2"], faces: Int[Tensor, "f 3"], size: int) -> float:
-    """The share of the texels inside triangles that are inside more than one: mirrored or tiled uv."""
+    """The fraction of covered texels that are inside more than one triangle: mirrored or tiled uv."""
     corner = torch.stack((uv[:, 0] * size, (1 - uv[:, 1]) * size), dim=-1)[faces].double()
     a, b, c = corner.unbind(1)
     fill = float(_cross(b - a, c - a).abs().sum()) / 2 / size**2

@@ -14,7 +14,7 @@ from dream3d.mesh.texels import doubled
 from dream3d.types import Mesh
 
 DOUBLED = 0.01
-"""Share of the texels that may belong to two places of the surface, before uv are made anew."""
+"""Maximum fraction of texels that belong to two places of the surface before uv are generated anew."""
 FLAT = 1e-3
 """Twice the area in texels below which a triangle has no room in the uv."""
 SECONDS_PER_FACE, WORTH_SAYING = 1.5e-4, 60.0

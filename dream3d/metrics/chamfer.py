@@ -16,7 +16,7 @@ def chamfer(a: Float[Tensor, "n 3"], b: Float[Tensor, "m 3"]) -> float:
 
 
 def f_score(a: Float[Tensor, "n 3"], reference: Float[Tensor, "m 3"], threshold: float) -> float:
-    """Harmonic mean of precision (share of a near the reference) and recall (arXiv 1905.03678)."""
+    """Harmonic mean of precision (fraction of a near the reference) and recall (arXiv 1905.03678)."""
     precision = (nearest_distances(a, reference) <= threshold).float().mean().item()
     recall = (nearest_distances(reference, a) <= threshold).float().mean().item()
     return 2 * precision * recall / (precision + recall) if precision + recall else 0.0

@@ -9,7 +9,7 @@ from dream3d.types import Image
 
 
 def colour_match(image: Image, palette: Float[Tensor, "k 3"], wanted: int) -> float:
-    """Share of the solid pixels (alpha > 0.5) whose nearest of the palette's colours is the wanted one.
+    """Fraction of the opaque pixels (alpha > 0.5) whose nearest palette colour is the wanted one.
 
     Nearest in CIE L*a*b* (CIE76); the palette is sRGB in [0, 1]. 0 where nothing is solid.
 

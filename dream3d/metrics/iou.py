@@ -1,6 +1,6 @@
 """Volume overlap of two shapes: which cells of a grid are inside a mesh, and the IoU of two such grids.
 
-Meshes of the wild are not watertight: parts run into each other, faces are turned inside out, sheets
+In-the-wild meshes are not watertight: parts intersect, faces are flipped, sheets
 have holes. Counting parity fails at the first, winding numbers at the second, flooding at the third. So
 ``mesh_occupancy`` calls a cell inside when either of two independent arguments says so:
 

@@ -16,7 +16,7 @@ def cosine_similarity(images: Float[Tensor, "n d"], texts: Float[Tensor, "concep
 
 
 def r_precision(similarity: Float[Tensor, "n concepts"], true: Int[Tensor, " n"]) -> float:
-    """Share of the pictures whose own caption ``true[i]`` is the most similar of all.
+    """Fraction of the images whose own caption ``true[i]`` is the most similar of all.
 
     ``similarity`` may be cosines or logits. When k captions tie at the top, each has 1/k of the credit.
 

@@ -10,8 +10,8 @@ from dream3d.types import Image
 
 @dataclass(frozen=True)
 class Opacity:
-    """Over all pixels: ``mean`` alpha; ``covered``, the share with alpha > 0.5; ``fog``, the share of
-    pixels that are neither clear nor solid (0.05 < alpha < 0.95); ``empty``, the share of views in
+    """Over all pixels: ``mean`` alpha; ``covered``, the fraction with alpha > 0.5; ``fog`` (haze), that of
+    semi-transparent pixels (0.05 < alpha < 0.95); ``empty``, the fraction of views in
     which nothing is covered."""
 
     mean: float

@@ -27,7 +27,7 @@ EDGE = 160  # pixels along the longer side of what is worked on
 BORDER = 0.04  # width of the border that is taken as background
 COMPONENTS, ROUNDS = 4, 3
 SURE = 0.9  # of a posterior, from which a pixel is a seed
-LEAST = 0.005  # share of the picture that an object covers
+LEAST = 0.005  # smallest fraction of the image that an object covers
 NOISE = 4.0  # variance added to every component, in squared units of CIELAB
 
 

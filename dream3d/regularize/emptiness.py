@@ -13,7 +13,7 @@ DIAMETER = 2.0
 def emptiness(render: Render, scale: float = 10.0) -> Float[Tensor, ""]:
     """``mean over rays and steps of log(1 + scale w)`` (SJC, arXiv 2212.00774).
 
-    The logarithm pulls hardest where weights are small, at haze. A step counts by its share of the
+    The logarithm pulls hardest where weights are small, at haze. A step counts by its fraction of the
     ball's diameter, so that skipped steps (w = 0) need not be there.
     """
     samples, weights, _, length = volumetric(render, "emptiness")

@@ -10,7 +10,7 @@ from dream3d.types import Render
 
 
 def normal_consistency(render: Render) -> Float[Tensor, ""]:
-    """``sum_e w_e (1 - n_1 . n_2)`` over edges with two faces, w the share of the edge's length times its
+    """``sum_e w_e (1 - n_1 . n_2)`` over edges with two faces, w the fraction of the edge's length times its
     faces' area (fixed): slivers, which marching makes many of and whose normals are noise, hardly count.
     """
     mesh = mesh_of(render, "normal_consistency")

@@ -16,7 +16,7 @@ the border of something opaque; with this, two such cells in a row must be wrong
 
 
 SLACK = 1e-3
-"""Cells so little below the mean, as a share of it, still count as at the mean."""
+"""Cells below the mean by less than this fraction of it still count as at the mean."""
 
 
 def coordinates(index: Int[Tensor, " n"], side: int) -> Float[Tensor, "n 3"]:
@@ -75,7 +75,7 @@ class Occupancy(nn.Module):
         least = torch.minimum(torch.lerp(smallest, self.least[cells], self.decay), smallest)
         self.most[cells], self.least[cells] = most, least
         opacity = -torch.expm1(-most * step)
-        # In a uniform fog every cell is the mean, up to rounding: all of it counts as occupied.
+        # In uniform haze every cell is the mean, up to rounding: all of it counts as occupied.
         occupied = opacity > (opacity.mean().double() * (1 - SLACK)).clamp(max=self.threshold).to(opacity.dtype)
         claimed = least.clamp(max=CLAIM * self.resolution / 2)
         self.grid.fill_(-1)

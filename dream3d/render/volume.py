@@ -80,7 +80,7 @@ class VolumeRenderer(nn.Module):
         shading: Shading | None = None,
     ) -> Render:
         """The views of ``camera``, ``b h w``. Without a generator samples sit at the midpoints of uniform
-        steps; with one, each ray's steps are shifted by a random share of a step."""
+        steps; with one, each ray's steps are shifted by a random fraction of a step."""
         if shading is not None and normals == "none":
             raise ValueError("render: got shading without normals; ask for analytic or finite normals")
         rays = pixel_rays(camera)

@@ -15,7 +15,7 @@ Value = float | int | Tensor
 
 
 def truncate(path: Path, step: int) -> None:
-    """Drop the lines of ``step`` and later, and a last line that was cut short by a kill."""
+    """Drop the lines of ``step`` and later, and a last line truncated by a kill."""
     if not path.exists():
         return
     keep = 0

@@ -12,9 +12,9 @@ from dream3d.priors.mini.pipeline import word_tokenizer
 
 FRAMES = ("a {}", "a {}", "{}", "a photo of a {}", "a 3d render of a {}", "a 3d model of a {}", "the {}")
 VARIANTS = 4  # captions of a job; the first is the plainest
-COLOURED = 0.5  # share of jobs that may name a colour
-STYLED = 0.1  # share of captions that name the style of what is shown
-LOOSE = 0.2  # share of jobs that show any model of the noun, with nothing painted
+COLOURED = 0.5  # fraction of jobs that may name a colour
+STYLED = 0.1  # fraction of captions that name the style of what is shown
+LOOSE = 0.2  # fraction of jobs that show any model of the noun, with nothing painted
 ALWAYS_TRAINED = {("red", "car")}
 
 
@@ -51,7 +51,7 @@ def make_jobs(library: Library, latents: Iterable[str], count: int, rng: np.rand
     """Jobs that go through all nouns again and again, each time in another order.
 
     What the words leave open is the most typical model that fits, so that the answer at high noise is one thing and not
-    a blend of several; a share of jobs is loose.
+    a blend of several; a fraction of jobs is loose.
     """
     there, jobs, order = set(latents), [], []
     while len(jobs) < count:

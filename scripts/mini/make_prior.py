@@ -3,7 +3,7 @@
     python scripts/mini/make_prior.py my_models/ my_prior/ --minutes 60
 
 In turn: points near every model, the decoder, a latent a noun (``pack.py``), then the network (``train_network.py``,
---minutes of it). What is done already is kept, so the same command goes on where it was stopped, and takes in models
+--minutes of it). Finished work is kept, so the same command resumes where it was interrupted, and takes in models
 that were added before the network began. Models stand upright (+y) and look towards +z. Needs the extra ``mini``.
 """
 

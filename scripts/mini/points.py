@@ -1,6 +1,6 @@
 """What is where near a model: signed distances, albedo and paint at points; what a latent is fitted to.
 
-Models of the wild have holes, inner walls and sheets without inside. So inside is what no axis-parallel ray from
+In-the-wild models have holes, inner walls and sheets without inside. So inside is what no axis-parallel ray from
 outside reaches before it meets the surface, on a grid of ``fine``^3 voxels, and a part thinner than a voxel or two
 gets a skin that keeps it visible.
 """

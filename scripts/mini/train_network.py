@@ -6,7 +6,8 @@
 
 MODELS is a folder of mesh files or the packed data set. CPU cores render views of the models and, from the same
 cameras, of their latents; 128 KiB a view. PRIOR gets unet/, text_encoder/, tokenizer/, scheduler/, log.jsonl (its last
-lines: what the network knows of held-out views) and samples-*.jpg; PRIOR/training/ has what a second call goes on from.
+lines: what the network knows of held-out views) and samples-*.jpg; PRIOR/training/ has the
+state that a second call resumes from.
 """
 
 import argparse
@@ -142,14 +143,14 @@ def note(log: Path, **line: object) -> None:
 
 
 def explained(work: Callable[[], None]) -> None:
-    """Call ``work``; what a user can mend ends in one line, Ctrl-C in how to go on."""
+    """Call ``work``; user errors end in one line, Ctrl-C in a note on how to resume."""
     try:
         work()
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
-        print("stopped; the same command goes on from here", file=sys.stderr)
+        print("interrupted; rerun the same command to resume", file=sys.stderr)
         sys.exit(130)
 
 

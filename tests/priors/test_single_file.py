@@ -128,7 +128,7 @@ def test_files_that_are_no_whole_model(place, tmp_path):
     (tmp_path / "cut.safetensors").write_bytes((place / "sd.safetensors").read_bytes()[:-9])
     (tmp_path / "old.ckpt").write_bytes(b"x")
     for name, message in (
-        ("vae.safetensors", "holds no whole model.* prior.lora"),
+        ("vae.safetensors", "is not a complete model.* prior.lora"),
         ("cut.safetensors", "is cut short"),
         ("old.ckpt", "expected .safetensors; pickled files"),
         ("gone.safetensors", "expected a file that exists"),

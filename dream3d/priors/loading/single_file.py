@@ -55,7 +55,7 @@ def checked(path: str) -> Path:
         raise UserError(f"prior.path: {file} {reason}")
     if not any(name.startswith(WEIGHTS_OF) for name in shapes(file)):
         raise UserError(
-            f"prior.path: {file} holds no whole model; expected one with {WEIGHTS_OF[0]}*; a LoRA goes into "
+            f"prior.path: {file} is not a complete model; expected one with {WEIGHTS_OF[0]}*; a LoRA goes into "
             "prior.lora, a learned word into prior.embeddings"
         )
     return file
