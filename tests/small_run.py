@@ -49,7 +49,7 @@ def tiny_prior(folder: Path) -> Path:
 
 def without_pictures(monkeypatch: Any) -> None:
     """Leave out the turntable and the viewer: they take longer than all the rest."""
-    monkeypatch.setattr("dream3d.run.stages.write_pictures", lambda *_: None)
+    monkeypatch.setattr("dream3d.run.finish.write_pictures", lambda *_: None)
 
 
 @contextmanager

@@ -1,6 +1,11 @@
-"""Memory neither grows with the steps of a run nor with the runs of a process."""
+"""Memory neither grows with the steps of a run nor with the runs of a process.
+
+With DREAM3D_LONG=1 over 2,000 steps and 200 prompts (some minutes), whose figures are in docs/LOG.md.
+"""
 
 import gc
+import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +19,7 @@ from dream3d.run.build import build
 
 PAGE = 4096
 SLACK = 16 * 2**20
+STEPS, RUNS = (2000, 200) if os.environ.get("DREAM3D_LONG") else (400, 12)
 
 
 def resident() -> int:
@@ -36,11 +42,12 @@ def test_over_many_steps(tmp_path):
     small = ("size=8", "batch_size=1", "render.samples=8", "render.occupancy=4", "field.resolutions=[8]")
     setup = build(composed(rebuild(tmp_path, "steps=2000", *small)))
     seen = {}
-    for step in optimize(setup, 0, 400):
-        if step.step in (100, 399):
+    for step in optimize(setup, 0, STEPS):
+        if step.step in (100, STEPS - 1):
             seen[step.step] = tensors(), resident()
-    (before, then), (after, now) = seen[100], seen[399]
+    (before, then), (after, now) = seen[100], seen[STEPS - 1]
     assert after[0] == before[0] and abs(after[1] - before[1]) < 65536  # bytes: packed samples vary by a few
+    sys.stdout.write(f"step 100: {then / 2**20:.1f} MiB, step {STEPS}: {now / 2**20:.1f} MiB")
     assert now - then < SLACK
 
 
@@ -48,8 +55,9 @@ def test_over_many_steps(tmp_path):
 def test_over_many_runs(tmp_path, monkeypatch):
     without_pictures(monkeypatch)
     seen = []
-    for i in range(12):
-        assert command(rebuild(tmp_path, "steps=1", f"out={tmp_path / str(i)}")) == 0
+    for i in range(RUNS):
+        assert command(rebuild(tmp_path, "steps=1", f"prompt=a box, number {i}", f"out={tmp_path / str(i)}")) == 0
         seen.append((tensors(), resident()))
+    sys.stdout.write(", ".join(f"run {i}: {seen[i][1] / 2**20:.1f} MiB" for i in (3, RUNS // 2, RUNS - 1)))
     assert seen[-1][0] == seen[3][0]
     assert seen[-1][1] - seen[3][1] < SLACK

@@ -6,6 +6,7 @@ import sys
 import traceback
 from collections.abc import Callable
 
+from dream3d.cli.streams import Enduring
 from dream3d.errors import Stopped, UserError
 from dream3d.run.interrupt import stoppable
 
@@ -31,7 +32,7 @@ def reported(action: Callable[[], object]) -> int:
 def legible() -> None:
     """On a console that is not UTF-8, print characters it cannot encode as question marks instead of failing."""
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper) and "utf" not in stream.encoding.lower():
+        if isinstance(stream, io.TextIOWrapper | Enduring) and "utf" not in stream.encoding.lower():
             stream.reconfigure(errors="replace")
 
 

@@ -139,6 +139,7 @@ def export(words: Sequence[str]) -> list[Path]:
     from hydra.utils import instantiate
 
     from dream3d.mesh.export import export as write
+    from dream3d.report.manifest import add_files
     from dream3d.run.construction_errors import constructing
 
     with constructing():
@@ -152,6 +153,7 @@ def export(words: Sequence[str]) -> list[Path]:
         folder.mkdir(parents=True, exist_ok=True)
         for name, mesh in levels:
             files += write(mesh, folder, build_mesh.formats, name, size_mm=float(build_mesh.size_mm))
+    add_files(out, files)
     return files
 
 

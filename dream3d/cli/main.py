@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import dream3d
 from dream3d.cli.commands import COMMANDS, HELP_FLAGS, command_of
+from dream3d.cli.streams import endure
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -55,12 +56,15 @@ def started(settings: "DictConfig", words: Sequence[str]) -> None:
 def checked(words: Sequence[str], many: bool) -> None:
     """Compose the configuration(s); for a multirun, every value of a sweep is validated before the first run."""
     from dream3d.cli.overrides import exactly, jobs
+    from dream3d.errors import UserError
     from dream3d.run import config as configuration
 
-    for job in jobs(words):
-        settings = exactly(job)
-        if many and settings.resume is None:
+    composed = [exactly(job) for job in jobs(words)]
+    for settings in composed if many else ():
+        if settings.resume is None and settings.prompts_file is None:
             configuration.check(settings)
+    if len(composed) > 1 and composed[0].out is not None and len({settings.out for settings in composed}) == 1:
+        raise UserError(f"out: got '{composed[0].out}' for several runs; leave out= out, then each gets its own folder")
 
 
 def by_hydra(words: Sequence[str]) -> int:
@@ -109,4 +113,5 @@ def answered(words: Sequence[str]) -> int:
 
 def main() -> None:
     """Entry point of ``dream3d`` and ``python -m dream3d``."""
+    endure()
     sys.exit(answered(sys.argv[1:]))

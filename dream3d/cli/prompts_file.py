@@ -7,7 +7,6 @@
 With ``out=folder`` the same command resumes where it was interrupted: finished runs are kept, a partial one resumes.
 """
 
-import json
 import re
 import time
 from collections.abc import Sequence
@@ -136,13 +135,14 @@ def carry_out(item: Planned, priors: "PriorOf", console: Console) -> None:
 
 def card(item: Planned, error: str | None) -> dict[str, str]:
     """One row of runs.csv."""
-    manifest = item.folder / "run.json"
-    facts = json.loads(manifest.read_text(encoding="utf-8")) if manifest.is_file() else {}
+    from dream3d.report.files import facts_of
+
+    facts = facts_of(item.folder / "run.json")
     return {
         "prompt": item.entry.prompt,
         "settings": " ".join(item.entry.words),
         "folder": item.folder.name,
-        "seconds": f"{sum(facts['stages'].values()):.1f}" if facts else "",
+        "seconds": f"{sum(facts['stages'].values()):.1f}" if "stages" in facts else "",
         "warnings": "; ".join(facts.get("warnings", [])),
         "error": error or "",
     }

@@ -8,10 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from dream3d.cli.commands import HELP_FLAGS, written
 from dream3d.cli.errors import reported
-from dream3d.errors import UserError
+from dream3d.errors import UserError, first
+from dream3d.report.checksums import altered
+from dream3d.report.files import facts_of
 from dream3d.run.config import Tree
 
 QUIET = ("prompt", "seed", "out", "resume")
@@ -65,13 +69,29 @@ def manifest_lines(run: Path) -> Iterator[str]:
     if not file.is_file():
         yield "finished   no"
         return
-    facts = json.loads(file.read_text(encoding="utf-8"))
-    yield f"finished   {facts['finished']} on {facts['gpu'] or facts['cpu']}, {facts['cores']} cores"
+    facts = facts_of(file)
+    if not {"finished", "stages", "warnings"} <= facts.keys():
+        yield f"warning    {file.name} is damaged; use resume={shlex.quote(str(run))} to write it again"
+        return
+    yield f"finished   {facts['finished']} on {facts.get('gpu') or facts.get('cpu')}, {facts.get('cores')} cores"
     spent = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in facts["stages"].items())
     yield f"time       {spent}; {sum(facts['stages'].values()):.1f} s in all"
     if facts.get("peak_memory"):
         yield f"memory     {facts['peak_memory']:.0f} MiB at most"
     yield from (f"warning    {warning}" for warning in facts["warnings"])
+    yield from (f"warning    {name} {wrong}" for name, wrong in altered(run, facts.get("files", {})).items())
+
+
+def settings_of(file: Path) -> Any:
+    """The configuration, of whatever version. Raises UserError where it cannot be read."""
+    try:
+        saved = OmegaConf.load(file)
+        if isinstance(saved, DictConfig) and "prompt" in saved:
+            return saved
+        reason = "it has no prompt"
+    except (OmegaConfBaseException, YAMLError, OSError, ValueError) as error:
+        reason = first(error)
+    raise UserError(f"show: got '{file}', expected a run's configuration ({reason}); give another folder")
 
 
 def described(run: Path) -> Iterator[str]:
@@ -81,7 +101,7 @@ def described(run: Path) -> Iterator[str]:
         raise UserError(
             f"show: got '{run}', expected a run folder (with config.yaml in it), such as outputs/<time>-<prompt>"
         )
-    saved: Any = OmegaConf.load(file)
+    saved = settings_of(file)
     yield f'run        {run}: "{saved.get("prompt")}", seed {saved.get("seed")}'
     different = [f"{path}={value}" for path, value in changed(saved).items()]
     yield f"settings   {'  '.join(different) or 'the default ones'}"

@@ -16,7 +16,7 @@ from rich.console import Console
 
 from dream3d.cli.commands import HELP_FLAGS, written
 from dream3d.cli.errors import reported
-from dream3d.compare.settings import Request, Settings, read
+from dream3d.compare.settings import Request, Settings, listed, read
 from dream3d.run import config as configuration
 
 if TYPE_CHECKING:
@@ -40,8 +40,11 @@ def compared(words: Sequence[str], console: Console) -> None:
     """
     request = read(words)
     from dream3d.compare.grid import cells, existing
+    from dream3d.compare.shards import shard_of
 
     settings, root = request.settings, Path(request.settings.out).expanduser()
+    if settings.shard is not None:
+        shard_of(settings.shard)  # a wrong one is said before anything is planned
     if settings.collect is not None:
         return collected(settings, console)
     planned = cells(request) if settings.runs is None else existing(settings.runs, root)
@@ -119,8 +122,7 @@ def collected(settings: Settings, console: Console) -> None:
     from dream3d.compare.collect import collect
     from dream3d.report.console import say
 
-    given = settings.collect if isinstance(settings.collect, list) else [settings.collect]
-    file, count = collect([str(place) for place in given], Path(settings.out).expanduser())
+    file, count = collect([str(place) for place in listed(settings.collect)], Path(settings.out).expanduser())
     say(console, f"{count} runs: {file}")
 
 

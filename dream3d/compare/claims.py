@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from dream3d.report.files import facts_of
+
 STALE = 300.0
 """Seconds without a heartbeat after which a claim of another machine counts as abandoned."""
 BEAT = 20.0
@@ -56,9 +58,9 @@ def abandoned(file: Path, stale: float | int) -> bool:
     """Whether the holder of a claim is gone."""
     try:
         age = time.time() - file.stat().st_mtime
-        holder = json.loads(file.read_text(encoding="utf-8") or "{}")
-    except (FileNotFoundError, json.JSONDecodeError):  # being released or written at this moment
+    except FileNotFoundError:  # given up this very moment
         return False
+    holder = facts_of(file)  # nothing while it is being written, or where that was never finished
     if holder.get("host") == socket.gethostname() and not lives(int(holder.get("pid", 0))):
         return True
     return age > stale

@@ -13,9 +13,8 @@ from torch import Tensor
 
 from dream3d.cameras import turntable
 from dream3d.compare.grid import Cell
-from dream3d.compare.settings import Settings, groups
+from dream3d.compare.settings import LAYOUTS, Settings, groups, listed
 from dream3d.compare.views import exported, mesh_file
-from dream3d.errors import UserError
 from dream3d.geometry.normals import vertex_normals
 from dream3d.mesh.clean import welded
 from dream3d.mesh.export import export
@@ -31,19 +30,12 @@ T3BENCH_GROUPS = {"object with surroundings": "surr", "several objects": "multi"
 
 
 def write_exports(cells: Sequence[Cell], settings: Settings) -> list[Path]:
-    """Write each layout named by ``export=`` to a folder of that name beside the report. Returns the folders.
-
-    Raises:
-        UserError: an unknown layout.
-    """
-    given = settings.export
-    names = [] if given is None else [str(n) for n in given] if isinstance(given, list) else [str(given)]
-    if unknown := [name for name in names if name not in LAYOUTS]:
-        raise UserError(f"export: got {', '.join(unknown)}, expected {' or '.join(LAYOUTS)}")
+    """Write each layout named by ``export=`` to a folder of that name beside the report. Returns the folders."""
+    names = [str(name) for name in listed(settings.export)]
     folders = [Path(settings.out).expanduser() / name for name in names]
     for name, folder in zip(names, folders, strict=True):
         folder.mkdir(parents=True, exist_ok=True)
-        LAYOUTS[name](cells, settings, folder)
+        WRITERS[name](cells, settings, folder)
     return folders
 
 
@@ -114,4 +106,6 @@ def t3bench(cells: Sequence[Cell], settings: Settings, folder: Path) -> None:
         export(replace(mesh, vertices=torch.stack((x, -z, y), dim=1)), place, ["obj"], name="model")
 
 
-LAYOUTS: Mapping[str, Callable[[Sequence[Cell], Settings, Path], None]] = {"gpteval3d": gpteval3d, "t3bench": t3bench}
+WRITERS: Mapping[str, Callable[[Sequence[Cell], Settings, Path], None]] = dict(
+    zip(LAYOUTS, (gpteval3d, t3bench), strict=True)
+)

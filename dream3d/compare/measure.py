@@ -21,6 +21,7 @@ from dream3d.metrics.diversity import diversity
 from dream3d.metrics.iou import mesh_occupancy, volume_iou
 from dream3d.metrics.janus import pixel_features
 from dream3d.metrics.saturation import opacity, saturation
+from dream3d.report.files import facts_of
 from dream3d.run import checkpoint, stages
 from dream3d.run.build import PriorOf, build, restore
 from dream3d.run.config import Tree
@@ -53,7 +54,7 @@ def read(file: Path) -> str:
 def spent(cell: Cell, begun: int) -> Values:
     """Seconds and memory from run.json. A run resumed at step ``begun`` timed only what followed, so
     its total time is computed from its seconds per step."""
-    facts = json.loads(read(cell.folder / "run.json") or "{}")
+    facts = facts_of(cell.folder / "run.json")
     stages = facts.get("stages", {})
     peak = facts.get("peak_gpu_memory") or facts.get("peak_memory")
     steps = cell.settings["steps"]

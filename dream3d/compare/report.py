@@ -23,7 +23,7 @@ from dream3d.compare.views import read_views
 from dream3d.compare.work import done, failure, write_json
 from dream3d.metrics import judge as judges
 from dream3d.metrics.judge import Judge
-from dream3d.report.files import replacing
+from dream3d.report.files import facts_of, replacing
 from dream3d.run.config import Tree
 from dream3d.types import Image
 
@@ -146,7 +146,7 @@ def made(cells: Sequence[Cell], settings: Settings) -> Tree:
 
 def machine(cell: Cell) -> Tree:
     """What a run's run.json says of the machine and versions."""
-    facts = json.loads((cell.folder / "run.json").read_text(encoding="utf-8"))
+    facts = facts_of(cell.folder / "run.json")
     kept = ("cpu", "cores", "gpu", "platform", "python", "commit")
     versions = {name: facts.get("versions", {}).get(name) for name in ("dream3d", "torch")}
     return {**{key: facts.get(key) for key in kept}, **versions}

@@ -14,10 +14,21 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from dream3d.cli.explain import nearest
 from dream3d.errors import UserError
 from dream3d.run import config as configuration
+from dream3d.run.config import Config
+from dream3d.run.ranges import RANGES, number, whole
 
 LAUNCHER = "hydra"
+LAYOUTS = ("gpteval3d", "t3bench")
+"""Of ``export=``; ``exports.py`` writes them."""
+LIMITS = {
+    "seeds": RANGES["seed"], "workers": whole(1, 1024), "noise_samples": whole(2, 4096), "picture": whole(16, 2048),
+    "export_views": whole(1, 3600), "export_size": whole(16, 4096), "noise_at": number(0, 0.999),
+}  # fmt: skip
+TEXTS = ("out", "benchmark", "axis", "runs", "collect", "export", "prompt_file", "clip", "reference", "pictures",
+         "image_reward", "hps")  # fmt: skip
 Given = Any
 """One value or a list of them, as on the command line: what each setting takes is checked where it is read."""
 
@@ -69,7 +80,7 @@ class Request:
 def read(words: Sequence[str]) -> Request:
     """Parse a command. Raises UserError with got, expected, fix."""
     own = OmegaConf.merge(OmegaConf.structured(Settings), OmegaConf.load(configuration.folder() / "compare.yaml"))
-    rest, launcher, axes = [], [], {}
+    rest, launcher, axes, own_keys = [], [], {}, tuple(Settings.__dataclass_fields__)
     for word in words:
         key, equals, _ = word.partition("=")
         if not equals:
@@ -84,6 +95,8 @@ def read(words: Sequence[str]) -> Request:
             launcher.append(word)
         elif (configuration.folder() / key).is_dir() and isinstance(value_of(word), list):
             axes[key] = [str(v) for v in value_of(word)]
+        elif key.isidentifier() and key not in Config.__dataclass_fields__ and nearest(key, own_keys):
+            raise UserError(f"got the unknown setting '{key}'{nearest(key, own_keys)}; see conf/compare.yaml")
         else:
             rest.append(word)
     settings = cast(Settings, OmegaConf.to_object(own))
@@ -115,22 +128,25 @@ def check_settings(settings: Settings) -> None:
     """Raise UserError for invalid values."""
     if settings.time not in ("shared", "own"):
         raise UserError(f"time: got '{settings.time}', expected shared or own")
-    if not settings.seeds or len(set(settings.seeds)) < len(settings.seeds) or min(settings.seeds) < 0:
-        raise UserError(f"seeds: got {settings.seeds}, expected distinct whole numbers >= 0, e.g. seeds=[0,1,2]")
-    for name, least in (("workers", 1), ("noise_samples", 2), ("picture", 16)):
+    if not settings.seeds or len(set(settings.seeds)) < len(settings.seeds):
+        raise UserError(f"seeds: got {settings.seeds}, expected distinct whole numbers, e.g. seeds=[0,1,2]")
+    for name, allowed in LIMITS.items():
+        for given in listed(vars(settings)[name]):
+            if given not in allowed:
+                raise UserError(f"{name}: got {given}, expected {allowed}")
+    for name in TEXTS:
         given = vars(settings)[name]
-        if given is not None and given < least:
-            raise UserError(f"{name}: got {given}, expected a whole number >= {least}")
-    if any(not 0 <= u < 1 for u in settings.noise_at):
-        raise UserError(f"noise_at: got {settings.noise_at}, expected fractions of T in [0, 1)")
+        if given in ([], "") or not all(isinstance(item, str | int | float) for item in listed(given)):
+            raise UserError(f"{name}: got {given!r}, expected text, or several as a list; see conf/compare.yaml")
+    if unknown := [name for name in listed(settings.export) if name not in LAYOUTS]:
+        raise UserError(f"export: got {', '.join(map(str, unknown))}, expected {' or '.join(LAYOUTS)}")
     if settings.reference is not None and not Path(settings.reference).expanduser().exists():
         raise UserError(f"reference: got '{settings.reference}', which does not exist; give a mesh file or a folder")
 
 
 def prompts(settings: Settings) -> list[str]:
     """All prompts in order, each once. Raises UserError when there is none."""
-    given = settings.prompt if isinstance(settings.prompt, list) else [settings.prompt]
-    found = [str(p) for p in given if str(p).strip()]
+    found = [str(p) for p in listed(settings.prompt) if str(p).strip()]
     if settings.prompt_file is not None:
         found += lines(Path(settings.prompt_file).expanduser())
     found += [prompt for group in groups(settings).values() for prompt in group]
@@ -150,8 +166,16 @@ def lines(file: Path) -> list[str]:
 
 def names(settings: Settings) -> list[str]:
     """Of the benchmarks: none, one or several."""
-    given = settings.benchmark
-    return [] if given is None else [str(n) for n in given] if isinstance(given, list) else [str(given)]
+    return [str(name) for name in listed(settings.benchmark)]
+
+
+def listed(given: Any) -> list[Any]:
+    """One value or several, or none, as a list.
+
+    >>> listed("a"), listed(["a", "b"]), listed(None)
+    (['a'], ['a', 'b'], [])
+    """
+    return [] if given is None else given if isinstance(given, list) else [given]
 
 
 def benchmark(name: str) -> DictConfig:

@@ -46,8 +46,11 @@ def scheduled(count: str | None, environment: Mapping[str, str]) -> tuple[int, i
         if index in environment:
             known = count or environment.get(total)
             if not known:
-                raise UserError(f"shard: got auto with {index}, but not the number of jobs; use shard=auto/8")
-            return int(environment[index]) - int(environment.get(first, "0")), int(known)
+                raise UserError(f"shard: got auto with {index}, but not how many jobs there are; use shard=auto/8")
+            try:
+                return int(environment[index]) - int(environment.get(first, "0")), int(known)
+            except ValueError as error:
+                raise UserError(f"shard: got auto, but {index} or the number of jobs is no number ({error})") from error
     names = ", ".join(index for index, _, _ in SCHEDULERS)
     raise UserError(f"shard: got auto, but no scheduler has set one of {names}; use shard=0/8 and so on")
 

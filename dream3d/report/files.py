@@ -1,9 +1,11 @@
-"""Atomic file writes: neither a reader nor a killed run ever sees a partial file."""
+"""Atomic file writes: neither a reader nor a killed run ever sees a partial file; and reading what may be damaged."""
 
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 
 @contextmanager
@@ -25,3 +27,16 @@ def replacing(path: Path) -> Iterator[Path]:
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def facts_of(path: Path) -> dict[str, Any]:
+    """What a JSON file such as ``run.json`` says; {} where there is none, or it is damaged.
+
+    >>> facts_of(Path("nowhere/run.json"))
+    {}
+    """
+    try:
+        facts = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return facts if isinstance(facts, dict) else {}

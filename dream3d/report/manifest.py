@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import torch
 
-from dream3d.report.files import replacing
+from dream3d.report.checksums import sha256
+from dream3d.report.files import facts_of, replacing
 
 PACKAGES = ("dream3d", "torch", "diffusers", "transformers", "peft", "nerfacc", "trimesh", "embreex",
             "xatlas", "fast-simplification", "kornia", "hydra-core", "scikit-image", "numpy",
@@ -23,7 +25,8 @@ PACKAGES = ("dream3d", "torch", "diffusers", "transformers", "peft", "nerfacc", 
 
 @dataclass(frozen=True)
 class Manifest:
-    """Plain data. Times in seconds, memory in MiB; None is "not known here"."""
+    """Plain data. Times in seconds, memory in MiB, ``files``: path in the run's folder -> SHA-256; None is "not
+    known here"."""
 
     prompt: str
     seed: int
@@ -42,6 +45,7 @@ class Manifest:
     cpu: str
     cores: int
     gpu: str | None
+    files: dict[str, str]
 
 
 def collect(
@@ -53,9 +57,10 @@ def collect(
     accelerators: Mapping[str, str],
     init: str | None,
     warnings: Sequence[str],
+    files: Mapping[str, str],
 ) -> Manifest:
-    """What the caller knows (``accelerators``: room -> what was used; ``init``: the shape it started from) and
-    what the machine tells."""
+    """What the caller knows (``accelerators``: room -> what was used; ``init``: the shape it started from;
+    ``files``: checksums of what was exported) and what the machine tells."""
     cuda = torch.cuda.is_available() and device.startswith("cuda")
     return Manifest(
         prompt=prompt,
@@ -75,13 +80,28 @@ def collect(
         cpu=cpu_name(),
         cores=cores(),
         gpu=torch.cuda.get_device_name(device) if cuda else None,
+        files=dict(files),
     )
 
 
 def write(manifest: Manifest, path: Path) -> None:
     """As indented JSON, atomically."""
+    write_facts(dataclasses.asdict(manifest), path)
+
+
+def write_facts(facts: Mapping[str, Any], path: Path) -> None:
+    """``write`` of a manifest that was read."""
     with replacing(path) as partial:
-        partial.write_text(json.dumps(dataclasses.asdict(manifest), indent=2) + "\n", encoding="utf-8")
+        partial.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+
+
+def add_files(folder: Path, files: Sequence[Path]) -> None:
+    """Note the checksums of files that were exported again into a finished run's folder, where it is one."""
+    path = folder / "run.json"
+    facts = facts_of(path)
+    if facts:
+        ours = {file.relative_to(folder).as_posix(): sha256(file) for file in files}
+        write_facts({**facts, "files": {**facts.get("files", {}), **ours}}, path)
 
 
 def versions(packages: Sequence[str]) -> dict[str, str]:

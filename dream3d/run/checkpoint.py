@@ -24,11 +24,12 @@ def save(path: Path, content: Tree) -> None:
     """
     try:
         with replacing(path) as partial:
-            torch.save({"version": VERSION, **content}, partial)
+            with partial.open("wb") as file:  # a path would be in the file, and its bytes others each time
+                torch.save({"version": VERSION, **content}, file)
+                file.flush()
+                os.fsync(file.fileno())
             if not whole(partial):
                 raise OSError("it did not read back as written")
-            with partial.open("rb") as file:
-                os.fsync(file.fileno())
     except (OSError, RuntimeError) as error:
         reason = getattr(error, "strerror", None) or " ".join(str(error).split())[:160]
         kept = "the previous checkpoint is intact" if path.is_file() else "there is no previous checkpoint"

@@ -3,7 +3,7 @@
 import re
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,8 +15,10 @@ from dream3d.contracts import TrainableField
 from dream3d.errors import UserError
 from dream3d.report.console import say
 from dream3d.run.config import check
+from dream3d.run.construction_errors import restoring
 from dream3d.run.lock import NAME, refuse_if_held
 from dream3d.run.progress import OnStep
+from dream3d.run.refine import STAGES
 from dream3d.run.saved import saved_settings
 from dream3d.run.watchdog import Watchdog
 from dream3d.types import Mesh
@@ -25,8 +27,8 @@ from dream3d.types import Mesh
 @dataclass
 class Run:
     """A run in progress: its folder, settings, warnings and stage timings, the files and folders it created at the
-    start, the step of its coarse checkpoint, its current position, the callback for each step, and in the end its
-    fields and textured meshes, one a particle."""
+    start, the step of its coarse checkpoint, its current position, the callback for each step, the settings changed on
+    resuming, and in the end its fields and textured meshes, one a particle."""
 
     folder: Path
     settings: DictConfig
@@ -37,6 +39,7 @@ class Run:
     step: int = 0
     place: str = "while loading"
     on_step: OnStep | None = None
+    changed: Sequence[str] = ()
     fields: list[TrainableField] = field(default_factory=list)
     meshes: list[Mesh] = field(default_factory=list)
 
@@ -89,7 +92,8 @@ def start(settings: DictConfig) -> Run:
 
 
 def check_free(folder: Path, overwrite: bool) -> None:
-    """Raise UserError if the folder contains a run in progress, or one that may not be overwritten."""
+    """Raise UserError if the folder contains a run in progress, or one that may not be overwritten, or files that no
+    run made."""
     with suppress(PermissionError, NotADirectoryError):  # reported by the next check
         refuse_if_held(folder)
         finished = (folder / "run.json").is_file()
@@ -99,10 +103,17 @@ def check_free(folder: Path, overwrite: bool) -> None:
                 f"out: '{folder}' contains {kind}; use resume={folder} to resume it, overwrite=true to discard "
                 "it, or choose another folder"
             )
+        foreign = [name for name in EXPORTS if (folder / name).exists() and not (folder / "config.yaml").exists()]
+        if not overwrite and foreign:
+            raise UserError(
+                f"out: '{folder}' contains {foreign[0]}, which no run made; use overwrite=true to overwrite it, or "
+                "choose another folder"
+            )
 
 
-PRODUCTS = ("checkpoint.pt", "run.json", "preview.png", "viewer.html", "turntable.*", "metrics*.jsonl", "mesh.*",
-            "mesh-lod*")  # fmt: skip
+EXPORTS = ("mesh.glb", "mesh.obj", "mesh.mtl", "mesh.png", "mesh.ply", "mesh.stl", "mesh.3mf", "mesh-lod*",
+           "viewer.html", "turntable.mp4", "turntable.gif", "preview.png")  # fmt: skip
+PRODUCTS = ("checkpoint.pt", "run.json", "metrics.jsonl", "metrics-*.jsonl", *EXPORTS)
 LEFTOVERS = (".*.partial*", "*.partial", ".mesh-*")
 """Temporary files of a killed process (``report/files.py``, ``mesh/export.py``)."""
 
@@ -132,11 +143,13 @@ def write_settings(run: Run) -> None:
 
 
 AFTER = ("steps", "turntable", "checkpoint_every", "preview_every", "verbose", "requeue_code")
-"""Settings, besides ``mesh.*``, that a resumed run may change: they affect only what follows the checkpoint."""
+"""Settings, besides ``mesh.*`` and later stages, that a resumed run may change: they affect only what follows the
+checkpoint."""
 
 
 def resume(settings: DictConfig, overrides: Sequence[str]) -> Run:
-    """The run in ``resume=``, with permitted changes (``AFTER``, ``mesh.*``, and the path of the mesh).
+    """The run in ``resume=``, with permitted changes (``AFTER``, ``mesh.*``, stages that have not begun, see
+    ``check_begun``, and the path of the mesh).
 
     Raises:
         UserError: no such run, or other settings on the command line.
@@ -145,11 +158,13 @@ def resume(settings: DictConfig, overrides: Sequence[str]) -> Run:
     changed = [word.split("=")[0] for word in overrides if word.split("=")[0] != "resume"]
     moved = bool({"mesh", "mesh_file"}.intersection(changed))
     changed = [key for key in changed if key not in ("mesh", "mesh_file")]
-    others = [key for key in changed if not changeable(key) or OmegaConf.select(settings, key) is None]
+    nowhere = object()
+    others = [k for k in changed if not changeable(k) or OmegaConf.select(settings, at(k), default=nowhere) is nowhere]
     if others:
         raise UserError(
             f"resume: also got {', '.join(others)}; a resumed run keeps its settings, except "
-            f"{', '.join(AFTER)} and mesh.*; leave the others out, or start a new run"
+            f"{', '.join(AFTER)}, mesh.* and stages that have not begun (refine, texture); leave the others out, or "
+            "start a new run"
         )
     saved = saved_settings(folder, "resume")
     refuse_if_held(folder)
@@ -159,10 +174,10 @@ def resume(settings: DictConfig, overrides: Sequence[str]) -> Run:
         saved.mesh_file = str(Path(settings.mesh_file).expanduser().resolve())
     if "steps" in changed and saved.mesh_file is not None:
         raise UserError("steps: this run started from a mesh and has no coarse stage; leave steps= out")
-    for key in changed:
-        OmegaConf.update(saved, key, OmegaConf.select(settings, key))
+    for key in map(at, changed):
+        change(saved, key, OmegaConf.to_container(settings))
     check(saved)
-    run = Run(folder, saved)
+    run = Run(folder, saved, changed=changed)
     if moved:
         write_settings(run)
     return run
@@ -171,7 +186,49 @@ def resume(settings: DictConfig, overrides: Sequence[str]) -> Run:
 def changeable(key: str) -> bool:
     """Whether a resumed run may change this setting.
 
-    >>> changeable("mesh.faces"), changeable("mesh"), changeable("seed")
-    (True, False, False)
+    >>> changeable("mesh.faces"), changeable("mesh"), changeable("refine.steps"), changeable("seed")
+    (True, False, True, False)
     """
-    return key in AFTER or key.startswith("mesh.")
+    return key in AFTER or key.startswith("mesh.") or at(key).partition(".")[0] in STAGES
+
+
+def at(key: str) -> str:
+    """Path of a word's setting: of ``group@place`` the place.
+
+    >>> at("refine@texture"), at("mesh.faces")
+    ('texture', 'mesh.faces')
+    """
+    return key.rpartition("@")[2]
+
+
+def change(saved: DictConfig, key: str, given: Any) -> None:
+    """Replace a saved setting by the ``given`` one. A learning rate that decays until the end of a later stage still
+    does when the stage's length changes."""
+    stage, _, name = key.partition(".")
+    for part in key.split("."):
+        given = given[part]
+    if stage in STAGES and name == "steps" and OmegaConf.select(saved, f"{stage}.lr.finish") == saved[stage].steps:
+        saved[stage].lr.finish = max(given, 1)
+    OmegaConf.update(saved, key, given, merge=False)
+
+
+def check_begun(run: Run, saved: Mapping[str, Any]) -> None:
+    """Raise UserError for a changed setting of a stage that has begun in the checkpoint ``saved``; its number of
+    steps may change until the next stage begins. A longer coarse stage restarts the later ones."""
+    if run.settings.steps != saved.get("step"):
+        return
+    for i, name in enumerate(STAGES):
+        of_stage = [key for key in run.changed if at(key).partition(".")[0] == name]
+        over = any(later in saved for later in STAGES[i + 1 :])
+        late = [key for key in of_stage if over or (name in saved and key != f"{name}.steps")]
+        if late:
+            raise UserError(
+                f"resume: got {', '.join(late)}, but the checkpoint is past the beginning of {name}; leave that out, "
+                "or start a new run"
+            )
+        with restoring():
+            made = int(saved[name]["step"]) if name in saved else 0
+        if run.settings[name].steps < made:
+            raise UserError(
+                f"{name}.steps: got {run.settings[name].steps}, but the run has completed {made}; use a larger number"
+            )

@@ -13,47 +13,35 @@ from rich.console import Console
 
 from dream3d.contracts import TrainableField
 from dream3d.errors import Stopped, UserError
-from dream3d.fields.latents import in_rgb
 from dream3d.gradients import NonFinite
 from dream3d.mesh.build import Build
 from dream3d.mesh.delight import Lit
 from dream3d.optimize import Setup, Step, optimize
-from dream3d.report import manifest
-from dream3d.report.console import Bar, activity, summary
+from dream3d.report.console import Bar
 from dream3d.report.loggers import loggers
 from dream3d.report.metrics_log import MetricsLog
 from dream3d.report.pictures import preview
 from dream3d.run import checkpoint
-from dream3d.run.build import PriorOf, accelerators, build, build_prior, restore, state_of
+from dream3d.run.build import PriorOf, build, build_prior, restore, state_of
 from dream3d.run.config import Tree
 from dream3d.run.construction_errors import constructing, restoring
 from dream3d.run.determinism import deterministic
-from dream3d.run.directory import LEFTOVERS, PRODUCTS, Run, clear, resume, start, undone, write_settings
+from dream3d.run.directory import LEFTOVERS, PRODUCTS, Run, check_begun, clear, resume, start, undone, write_settings
 from dream3d.run.editing import begin as begin_edit
+from dream3d.run.finish import finish
 from dream3d.run.initial_field import begin_from
 from dream3d.run.initial_mesh import carry, given_mesh
 from dream3d.run.interrupt import deferred
 from dream3d.run.lock import locked
 from dream3d.run.picture import write_references
-from dream3d.run.pictures import keep_before, write_pictures
+from dream3d.run.pictures import keep_before
 from dream3d.run.previews import preview_mesh, shown, sides
 from dream3d.run.progress import OnStep, Progress
 from dream3d.run.refine import STAGES, check_stages, refined
 from dream3d.run.stopping import stop_asked
-from dream3d.run.telling import stopping, tell
+from dream3d.run.telling import Pace, stopping, tell
 from dream3d.seeding import generator
 from dream3d.types import Mesh
-
-FILES = {
-    "mesh.glb": "textured mesh",
-    "mesh.obj": "the same as OBJ",
-    "mesh-lod1.glb": "coarser copies: lod1, lod2, ...",
-    "turntable.mp4": "360-degree turntable",
-    "turntable.gif": "the same, smaller",
-    "preview.png": "eight views",
-    "viewer.html": "interactive viewer, offline",
-    "checkpoint.pt": "checkpoint for resuming",
-}
 
 
 def run(
@@ -91,6 +79,7 @@ def completed(
     with stopping(run), locked(run.folder):
         clear(run.folder, LEFTOVERS)
         saved = checkpoint.load(run.folder / "checkpoint.pt") if resumed else None
+        check_begun(run, saved or {})
         with undone(run), run.stage("load"):
             setup, build_mesh = built(run.settings, prior_of)
             given = given_mesh(run.settings)
@@ -179,14 +168,19 @@ def refine(
             of = partial(found, run.folder, setup.fields[0], start) if given is None else partial(itself, given)
             with constructing():
                 fine = refined(setup, run.settings, of, name=name, fields=fine.fields, prior_of=prior_of)
-            begin, given = 0, None
-            if name in saved and run.step == run.settings.steps:
+            given = None
+            if begin := begun(run, saved, name):
                 restore(fine, saved[name]["state"])
-                begin = int(saved[name]["step"])
             keep = partial(keep_stage, run, content, name, fine)
             train(run, fine, begin, total, stage=name, keep=keep)
             content[name] = {"step": total, "state": copy.deepcopy(state_of(fine))}
     return fine
+
+
+def begun(run: Run, saved: dict[str, Any], name: str) -> int:
+    """Steps of a later stage in the checkpoint; 0 if the coarse stage has been lengthened since."""
+    with restoring():
+        return int(saved[name]["step"]) if name in saved and run.step == int(saved["step"]) else 0
 
 
 def found(folder: Path, first: TrainableField, start: Callable[[TrainableField], Mesh], field: TrainableField) -> Mesh:
@@ -211,7 +205,10 @@ def train(run: Run, setup: Setup, begin: int, total: int, *, stage: str, keep: C
     every = 1 if setup.device.type == "cpu" else 20
     metrics = "metrics.jsonl" if stage == "coarse" else f"metrics-{stage}.jsonl"
     others = loggers(run.settings.log, run.folder, stage, begin, plain(run.settings))
+    pace = Pace(stage, begin, total)
     stop_asked(run.folder)  # of an earlier run; not meant for this one
+    if begin == total:  # finished before: the watchdog's verdict on the result
+        look(run, setup, total, last=True)
     with (
         deferred() as signalled,
         MetricsLog(run.folder / metrics, begin, every, others) as log,
@@ -223,8 +220,10 @@ def train(run: Run, setup: Setup, begin: int, total: int, *, stage: str, keep: C
                 run.place = f"in {stage} at step {done} of {total}"
                 log.write(step.step, scalars(step))
                 bar.update(done, step.loss)
+                if told := pace.line(done, run.settings):
+                    run.say(told)
                 if done % run.settings.preview_every == 0 or done == total:
-                    look(run, setup, done)
+                    look(run, setup, done, last=done == total)
                 number = signalled() or (signal.SIGINT if stop_asked(run.folder) else 0)
                 if done % run.settings.checkpoint_every == 0 or done == total or number:
                     log.flush()
@@ -254,47 +253,12 @@ def save(run: Run, setup: Setup, done: int) -> None:
     run.step = done
 
 
-def look(run: Run, setup: Setup, done: int) -> None:
-    """Write eight views of the (first) field to preview.png, and run the watchdog on them."""
+def look(run: Run, setup: Setup, done: int, *, last: bool) -> None:
+    """Write eight views of the (first) field to preview.png, and run the watchdog on them; at the ``last`` step of a
+    stage before time is spent on its mesh."""
     image = sides(setup)
     preview(shown(setup, image), run.folder / "preview.png")
     if run.settings.live:
         preview_mesh(setup, run.folder)
-    last = done == (run.settings.steps if setup.seed == run.settings.seed else -1)
     for warning in run.watchdog.look(image, done, last):
         run.say(f"warning: {warning}")
-
-
-def finish(run: Run, setup: Setup, build_mesh: Callable[..., Mesh]) -> None:
-    """Write mesh, images and viewer of every particle, the manifest and the summary."""
-    for i, field in enumerate(setup.fields):
-        folder = run.folder if i == 0 else run.folder / f"particle-{i}"
-        folder.mkdir(exist_ok=True)
-        try:
-            with run.stage("mesh"), activity(run.console, "mesh: surface, texture and files"), in_rgb(field):
-                mesh = build_mesh(field, folder)
-                run.fields.append(field)
-                run.meshes.append(mesh)
-        except ValueError as error:
-            raise UserError(str(error)) from error
-        with run.stage("pictures"), activity(run.console, "pictures: turntable and viewer"):
-            write_pictures(folder, mesh, run.settings.prompt, run.settings.turntable)
-    facts = manifest.collect(
-        prompt=run.settings.prompt,
-        seed=run.settings.seed,
-        device=str(setup.device),
-        stages=run.seconds,
-        accelerators=accelerators(setup),
-        init=run.settings.init or run.settings.mesh_file,
-        warnings=run.watchdog.warnings,
-    )
-    manifest.write(facts, run.folder / "run.json")
-    made = {name: what for name, what in FILES.items() if (run.folder / name).exists()}
-    summary(
-        run.console,
-        run.settings.prompt,
-        run.folder,
-        files=made,
-        stages=run.seconds,
-        warnings=run.watchdog.warnings,
-    )

@@ -1,8 +1,12 @@
 """Messages of a run: what it will make, where it was interrupted, and how to resume it."""
 
 import shlex
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+
+from omegaconf import DictConfig
 
 from dream3d.errors import Stopped, UserError
 from dream3d.optimize import Setup
@@ -33,16 +37,58 @@ def stopping(run: Run) -> Iterator[None]:
         ) from error
 
 
-def intent(run: Run, setup: Setup) -> str:
-    """The first line: prompt, steps, loss, prior, device and folder. The progress bar estimates the time from the
-    first steps on."""
-    settings = run.settings
+def stages_of(settings: DictConfig) -> dict[str, int]:
+    """Stage -> number of steps, of the stages that have any."""
     steps = {"coarse": settings.steps if settings.mesh_file is None else 0}
-    steps |= {name: settings[name].steps for name in STAGES}
-    stages = " and ".join(f"{count} {name}" for name, count in steps.items() if count)
+    return {name: count for name, count in (steps | {n: settings[n].steps for n in STAGES}).items() if count}
+
+
+def intent(run: Run, setup: Setup) -> str:
+    """The first line: prompt, steps, loss, prior, device and folder. ``Pace`` estimates the time once a few steps have
+    been made."""
+    settings = run.settings
+    stages = " and ".join(f"{count} {name}" for name, count in stages_of(settings).items())
     loss = str(settings.distill.loss.get("_target_")).rpartition(".")[2]
     kind = type(setup.prior).__name__
     return f'making "{settings.prompt}": {stages} steps, {loss} from {kind} on {setup.device}, into {run.folder}'
+
+
+TIMED = 8
+"""Steps timed before a stage's duration is estimated; the step before them is warm-up."""
+
+
+@dataclass
+class Pace:
+    """Estimated duration of a stage's steps [begin, total), from its first steps on this machine."""
+
+    stage: str
+    begin: int
+    total: int
+    start: float = 0.0
+
+    def line(self, done: int, settings: DictConfig) -> str | None:
+        """The message after step ``done``: once, and none for a stage that ends soon after it is timed."""
+        if done == self.begin + 1:
+            self.start = time.monotonic()
+        if done != self.begin + 1 + TIMED or self.total - self.begin < 4 * TIMED:
+            return None
+        each = (time.monotonic() - self.start) / TIMED
+        names = list(stages_of(settings))
+        later = [f"{settings[name].steps} {name} steps" for name in names[names.index(self.stage) + 1 :]]
+        then = ", ".join([*later, "mesh and pictures"])
+        return f"{self.stage}: about {spoken(each * (self.total - self.begin))} ({each:.2g} s a step); then {then}"
+
+
+def spoken(seconds: float) -> str:
+    """A length of time for people.
+
+    >>> spoken(42.4), spoken(100), spoken(4000)
+    ('42 s', '1 min 40 s', '1 h 7 min')
+    """
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    return f"{whole // 60} min {whole % 60} s" if whole < 3600 else f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
 def tell(run: Run, setup: Setup) -> None:

@@ -8,7 +8,10 @@ from torch import Tensor
 
 from dream3d.types import Image
 
-EMPTY, SOLID, SATURATED, FOGGY = 0.003, 0.97, 0.9, 0.7
+EMPTY, SOLID, SATURATED = 0.003, 0.97, 0.9
+FOGGY = 0.7
+"""Between what was measured of finished objects, 0.11 to 0.23 (two default runs of a corgi, a castle, a corgi and a car
+from the prior's shape), and of the fog that a corgi is after 6 and 20 of 300 steps, 1.00 and 0.997."""
 
 
 def verdict(image: Image) -> str | None:

@@ -177,7 +177,7 @@ def test_a_mistake_is_one_line(name, place, capsys, monkeypatch):
 def test_no_torch_is_needed_to_refuse_a_wrong_word(place):
     code = "-c import sys; from dream3d.cli.main import command; print(command(sys.argv[1:]), 'torch' in sys.modules)"
     running = process(code, ["prompt=a", "mesh.faces=few"], cwd=place)
-    out, err = running.communicate(timeout=60)
+    out, err = running.communicate(timeout=300)
     assert (out, err) == (
         "2 False\n",
         "dream3d: error: mesh.faces: got 'few', expected a number like 15000\n",
@@ -186,7 +186,7 @@ def test_no_torch_is_needed_to_refuse_a_wrong_word(place):
 
 def test_a_real_process_ends_with_2_and_one_line(place):
     running = process("-m dream3d", [*rebuild(place, "steps=1"), "out=there", "device=gpu"], cwd=place)
-    out, err = running.communicate(timeout=60)
+    out, err = running.communicate(timeout=300)
     assert running.returncode == 2 and out == ""
     assert err == "dream3d: error: device: got 'gpu', expected auto, cpu, cuda or cuda:N\n"
     assert not (place / "there").exists()
@@ -207,7 +207,7 @@ def test_every_job_of_a_multirun_is_a_command(tmp_path):
         words,
         cwd=tmp_path,
     )
-    out, err = running.communicate(timeout=60)
+    out, err = running.communicate(timeout=300)
     assert running.returncode == 2 and re.fullmatch(r"dream3d: error: device: got 'cuda'.*use device=cpu\n", err)
     assert "Launching 4 jobs" in out and "Traceback" not in out
     assert [str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*") if p.is_file()] == ["outputs/multirun.yaml"]
@@ -219,6 +219,10 @@ def test_every_job_of_a_multirun_is_a_command(tmp_path):
         (["-m", "prompt=a,b", "promt=c"], "did you mean prompt"),
         (["-m", "prompt=a,b", "distill=sdss,sds"], "distill: got 'sdss'"),
         (["--multirun", 'prompt="a'], "close every quote"),
+        (["-m", "prompt=a,b", "out=x"], "out: got 'x' for several runs; leave out= out"),
+        (["-m", "prompt=a", "seed=1,2,2e400"], "seed: got"),
+        (["-m", "prompt=a", "hydra/launcher=nope"], "hydra/launcher: got 'nope'"),
+        (["-m", "prompt=a", "seed=range(0,3", "x"], "close every quote"),
         (["--cfg", "job", "distill=sdss"], "did you mean sds"),
     ],
 )

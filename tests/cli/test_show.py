@@ -1,9 +1,11 @@
 import json
 import re
+import shutil
 
 import pytest
 from small_run import rebuild, without_pictures
 
+from dream3d.cli import export as exporting
 from dream3d.cli import show
 from dream3d.cli.main import command
 
@@ -42,3 +44,25 @@ def test_no_run(capsys, tmp_path):
     assert show.command([str(tmp_path)]) == 2
     assert re.fullmatch(r"dream3d: error: show: got '.*', expected a run folder.*\n", capsys.readouterr().err)
     assert show.command([]) == 2
+
+
+def test_a_file_that_is_not_the_runs_is_named(run, capsys, tmp_path):
+    copy = shutil.copytree(run, tmp_path / "copy")
+    assert show.command([str(copy)]) == 0 and "SHA-256" not in capsys.readouterr().out
+    with (copy / "mesh.glb").open("r+b") as file:
+        file.seek(500)
+        file.write(b"x")
+    assert show.command([str(copy)]) == 0
+    assert "warning    mesh.glb is not as it was written (its SHA-256 differs)" in capsys.readouterr().out
+    assert exporting.command([f"run={copy}", "faces=100"]) == 0  # another mesh, on purpose
+    assert show.command([str(copy)]) == 0 and "SHA-256" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("name", "code"), [("run.json", 0), ("config.yaml", 2)])
+def test_damaged_files_are_one_line(run, capsys, tmp_path, name, code):
+    copy = shutil.copytree(run, tmp_path / "copy")
+    for data in (b"{", b"\xff\x00", b"[1, 2]"):
+        (copy / name).write_bytes(data)
+        assert show.command([str(copy)]) == code
+        out, err = capsys.readouterr()
+        assert "run.json is damaged" in out if code == 0 else err.count("\n") == 1 and "expected a run's conf" in err

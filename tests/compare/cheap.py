@@ -6,7 +6,7 @@ import trimesh
 from rich.console import Console
 
 from dream3d.compare.__main__ import compared
-from dream3d.run import stages
+from dream3d.run import finish, stages
 
 SETTINGS = ["prompt=a ball", "experiment=reconstruct", "steps=4", "batch_size=1", "size=16", "threads=1",
             "checkpoint_every=2", "preview_every=4", "mesh.resolution=24", "mesh.faces=200", "mesh.size=32",
@@ -36,8 +36,8 @@ def quicken(replace):
 
     ``replace(object, name, value)``: monkeypatch.setattr, or setattr.
     """
-    pictures, sides = stages.write_pictures, stages.sides
-    replace(stages, "write_pictures", lambda folder, mesh, prompt, _: pictures(folder, mesh, prompt, 2, 16))
+    pictures, sides = finish.write_pictures, stages.sides
+    replace(finish, "write_pictures", lambda folder, mesh, prompt, _: pictures(folder, mesh, prompt, 2, 16))
     replace(stages, "sides", lambda setup: sides(setup, 16))
 
 

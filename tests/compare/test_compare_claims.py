@@ -50,6 +50,15 @@ def test_a_dead_processs_claim_is_taken_over_at_once(tmp_path):
         assert mine
 
 
+def test_a_claim_that_was_never_finished_is_taken_over_after_silence(tmp_path):
+    file = tmp_path / "claim.json"
+    for half in ("", '{"host": "he'):
+        file.write_text(half)
+        assert not abandoned(file, stale=100)
+        os.utime(file, (time.time() - 1000,) * 2)
+        assert abandoned(file, stale=100)
+
+
 def test_another_machines_claim_only_after_silence(tmp_path):
     file = tmp_path / "claim.json"
     file.write_text(json.dumps({"host": "elsewhere", "pid": 1}))

@@ -7,10 +7,9 @@ import trimesh
 from PIL import Image as Pillow
 from scenes import sphere
 
-from dream3d.compare.exports import write_exports
+from dream3d.compare.exports import WRITERS, write_exports
 from dream3d.compare.grid import Cell
-from dream3d.compare.settings import Settings
-from dream3d.errors import UserError
+from dream3d.compare.settings import LAYOUTS, Settings
 from dream3d.mesh.export import export
 
 
@@ -93,7 +92,5 @@ def test_the_kind_of_prompt_is_the_group(cells, tmp_path):
     assert (folder / "outputs_mesh_t3" / "sds_surr").is_dir()
 
 
-def test_an_unknown_layout_is_named(cells, tmp_path):
-    with pytest.raises(UserError, match="export: got nothing3d, expected gpteval3d or t3bench"):
-        write_exports(cells, settings(tmp_path, export="nothing3d"))
-    assert write_exports(cells, settings(tmp_path)) == []
+def test_every_layout_that_may_be_asked_for_has_a_writer():
+    assert tuple(WRITERS) == LAYOUTS

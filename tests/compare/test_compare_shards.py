@@ -57,6 +57,7 @@ def test_schedulers(text, environment, expected):
         ("3", {}, "expected i/n"),
         ("8/8", {}, "expected a number from 0 to 7"),
         ("auto", {}, "no scheduler has set"),
+        ("auto", {"RANK": "two", "WORLD_SIZE": "4"}, "RANK or the number of jobs is no number"),
         ("auto", {"JOB_COMPLETION_INDEX": "5"}, "use shard=auto/8"),
     ],
 )

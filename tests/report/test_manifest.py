@@ -17,6 +17,7 @@ def test_manifest_is_whole_and_reads_back(tmp_path):
         stages={"field": 1.23456},
         accelerators={"compositing": "torch"},
         warnings=["dim"],
+        files={"mesh.glb": "ab"},
     )
     manifest.write(made, tmp_path / "run.json")
     content = json.loads((tmp_path / "run.json").read_text())

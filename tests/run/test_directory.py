@@ -9,7 +9,18 @@ from omegaconf import OmegaConf
 from dream3d.cli.overrides import composed
 from dream3d.errors import UserError
 from dream3d.run import config as configuration
-from dream3d.run.directory import LEFTOVERS, PRODUCTS, Run, clear, resume, slug, start, undone, write_settings
+from dream3d.run.directory import (
+    LEFTOVERS,
+    PRODUCTS,
+    Run,
+    check_begun,
+    clear,
+    resume,
+    slug,
+    start,
+    undone,
+    write_settings,
+)
 from dream3d.run.saved import foreign, saved_settings
 
 
@@ -87,6 +98,37 @@ def test_the_settings_come_back_with_their_types_and_only_steps_changes(run):
         resume(composed(words), words)
 
 
+def test_a_later_stage_may_change_until_it_begins(run):
+    words = [
+        f"resume={run.folder}",
+        "refine=flexicubes",
+        "refine.steps=50",
+        "refine@texture=texture",
+        "mesh.light=null",
+    ]
+    changed = resume(composed(words), words)
+    now = changed.settings
+    assert now.refine.field._target_.endswith("flexicubes") and now.refine.steps == now.refine.lr.finish == 50
+    assert now.texture.steps == now.texture.lr.finish > 0 and now.mesh.light is None
+    assert now.refine.size == now.size == 64, "references lead to the run's own settings"
+    coarse = {"step": 7, "state": {}}
+    check_begun(changed, coarse)
+    with pytest.raises(UserError, match=r"resume: got refine, but the checkpoint is past the beginning of refine"):
+        check_begun(changed, {**coarse, "refine": {"step": 0}})
+    words = [words[0], "refine.steps=9"]
+    shorter = resume(composed(words), words)
+    check_begun(shorter, {**coarse, "refine": {"step": 0}})
+    with pytest.raises(UserError, match=r"got refine\.steps, but"):
+        check_begun(shorter, {**coarse, "refine": {"step": 0}, "texture": {"step": 0}})
+    words = [*words, "steps=8"]
+    again = resume(composed(words), words)  # a longer coarse stage, and then both anew
+    check_begun(again, {**coarse, "refine": {"step": 0}, "texture": {"step": 0}})
+    for word in ("refine=null", "refine.steps=-1", "+refine.bogus=3", "texture.steps=5"):
+        with pytest.raises(UserError):
+            wrong = resume(composed([words[0], word]), [words[0], word])
+            check_begun(wrong, coarse)
+
+
 def test_what_conf_names_is_what_a_saved_run_may_name():
     trees = [yaml.safe_load(file.read_text(encoding="utf-8")) for file in configuration.folder().rglob("*.yaml")]
     assert list(foreign(trees)) == []
@@ -129,6 +171,17 @@ def test_an_unwritable_place_is_named(tmp_path):
     (tmp_path / "dir/config.yaml").mkdir(parents=True)
     with pytest.raises((UserError, OSError)):
         write_settings(start(composed(["prompt=a", f"out={tmp_path / 'dir'}"])))
+
+
+def test_files_that_no_run_made_are_not_written_over(tmp_path):
+    names = ("mesh.glb", "mesh.blend", "metrics-of-mine.csv", "turntable.psd")
+    for name in names:
+        (tmp_path / name).write_text("mine")
+    with pytest.raises(UserError, match=r"contains mesh\.glb, which no run made; use overwrite=true"):
+        start(composed(["prompt=a", f"out={tmp_path}"]))
+    start(composed(["prompt=a", f"out={tmp_path}", "overwrite=true"]))
+    clear(tmp_path, PRODUCTS)
+    assert {path.name for path in tmp_path.iterdir()} == {*names[1:], "config.yaml"}
 
 
 def test_stages_add_up_their_time(run):

@@ -1,17 +1,26 @@
 """What goes wrong round a run: signals, kills, a full disk, a folder that goes, two at once. One line; nothing lost."""
 
 import errno
+import os
 import random
+import re
 import shutil
 import signal
+import subprocess
+import sys
+from contextlib import suppress
+from types import SimpleNamespace
 
 import pytest
 import torch
+from omegaconf import OmegaConf
 from small_run import differences, during, rebuild, stopped_after, without_pictures
 
 from dream3d.__main__ import command
 from dream3d.run import checkpoint
 from dream3d.run.lock import locked
+from dream3d.run.telling import TIMED, Pace
+from dream3d.types import Image
 
 STAGE = ("refine=tets", "refine.steps=6", "refine.field.resolution=16", "refine.field.levels=[4]")
 
@@ -72,10 +81,10 @@ def test_a_stop_in_a_later_stage_names_it_and_is_resumed_exactly(tmp_path, monke
 def test_a_full_disk_is_one_line_and_the_checkpoint_before_stays(tmp_path, monkeypatch, capsys, error):
     out, save = tmp_path / "run", torch.save
 
-    def full(content, path):
+    def full(content, file):
         if content["step"] < 6:
-            return save(content, path)
-        path.write_bytes(b"half of it")
+            return save(content, file)
+        file.write(b"half of it")
         raise error
 
     monkeypatch.setattr("torch.save", full)
@@ -96,6 +105,42 @@ def test_a_full_disk_for_other_files_is_one_line_too(tmp_path, monkeypatch, caps
     assert command(rebuild(tmp_path, "steps=5", "preview_every=4", f"out={out}")) == 2
     assert "No space left on device), in coarse at step 4 of 5; free disk space, then run: " in said(capsys)[1]
     assert whole(out) == 3
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 700 kB in memory, where one may be mounted."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    words = ["mount", "-t", "tmpfs", "-o", "size=700k", "tmpfs", str(folder)]
+    if (
+        sys.platform != "linux"
+        or os.getuid() != 0
+        or subprocess.run(words, check=False, capture_output=True).returncode
+    ):
+        pytest.skip("needs root, and the right to mount, on Linux")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def test_a_disk_that_is_really_full(tmp_path, small_disk, monkeypatch, capsys):
+    """Full before the second checkpoint: one line, the first one is whole, and with room again the run goes on."""
+    out, filler = small_disk / "run", small_disk / "filler"
+
+    def fill() -> None:
+        with suppress(OSError), filler.open("wb", buffering=0) as file:
+            while file.write(bytes(4096)):
+                pass
+
+    words = rebuild(tmp_path, "steps=9", "checkpoint_every=3", f"out={out}")
+    assert during(monkeypatch, words, 5, fill) == 2
+    err = said(capsys)[1]
+    assert "cannot be written (" in err and "free disk space" in err and f"resume={out}" in err
+    assert whole(out) == 3
+    assert command([f"resume={out}"]) == 2, "still full"
+    assert said(capsys)[1].count("\n") == 1 and whole(out) == 3
+    filler.unlink()
+    assert command([f"resume={out}"]) == 0 and whole(out) == 9
 
 
 def test_a_folder_that_goes_is_one_line(tmp_path, monkeypatch, capsys):
@@ -135,3 +180,49 @@ def test_a_flipped_bit_is_found(tmp_path):
         file.write_bytes(sound[:length])
         with pytest.raises(checkpoint.UserError, match="damaged or truncated"):
             checkpoint.load(file)
+
+
+def test_how_long_it_takes_is_said_once_it_is_known(tmp_path, capsys):
+    assert command(rebuild(tmp_path, "steps=40", *STAGE, f"out={tmp_path / 'run'}")) == 0
+    out = said(capsys)[0]
+    assert re.search(r"^coarse: about \d+ s \([\d.e-]+ s a step\); then 6 refine steps, mesh and pictures$", out, re.M)
+    assert "refine: about" not in out  # over before it could be said
+    assert out.index('making "a box": 40 coarse and 6 refine steps') < out.index("coarse: about")
+
+
+def test_pace_is_that_of_the_steps_after_the_first(monkeypatch):
+    clock = iter([100.0, 100.0 + 2.5 * TIMED, 200.0])
+    monkeypatch.setattr("dream3d.run.telling.time", SimpleNamespace(monotonic=lambda: next(clock)))
+    settings = OmegaConf.create({"steps": 300, "mesh_file": None, "refine": {"steps": 120}, "texture": {"steps": 0}})
+    pace = Pace("coarse", 200, 300)
+    lines = [pace.line(done, settings) for done in range(201, 301)]
+    assert [line for line in lines if line] == [lines[TIMED]]
+    assert lines[TIMED] == "coarse: about 4 min 10 s (2.5 s a step); then 120 refine steps, mesh and pictures"
+    assert Pace("refine", 0, 3).line(1, settings) is None
+
+
+@pytest.mark.parametrize("stage", ["coarse", "refine"])
+def test_what_came_out_wrong_is_said_before_its_mesh_also_when_resumed(tmp_path, monkeypatch, capsys, stage):
+    """Views of fog in the place of those of the stage's last step: named before the mesh, and not on the way."""
+    from dream3d.run import stages
+
+    looked = []
+
+    def sides(setup):
+        looked.append(stage_of(setup))
+        alpha = torch.full((8, 4, 4, 1), 0.5 if looked[-1] == stage else 1.0)
+        alpha[:, :, 0] = 0
+        return Image(0.5 * alpha.expand(-1, -1, -1, 3), alpha)
+
+    def stage_of(setup):
+        return "coarse" if setup.seed == 0 else "refine"
+
+    monkeypatch.setattr(stages, "sides", sides)
+    out = tmp_path / "run"
+    words = rebuild(tmp_path, "steps=2", *STAGE, "refine.steps=2", "preview_every=1", f"out={out}")
+    assert command(words) == 0
+    assert looked == ["coarse", "coarse", "refine", "refine"]
+    assert said(capsys)[0].count("step 2: the scene is foggy: 100%") == 2  # at its step, and in the summary
+    assert command([f"resume={out}"]) == 0
+    assert said(capsys)[0].count("step 2: the scene is foggy: 100%") == 2
+    assert "foggy" in (out / "run.json").read_text()

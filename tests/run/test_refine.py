@@ -13,6 +13,7 @@ from small_run import differences
 
 from dream3d.cli.export import export
 from dream3d.cli.overrides import composed
+from dream3d.errors import UserError
 from dream3d.mesh.clean import inspect
 from dream3d.mesh.reading import load_mesh
 from dream3d.run import checkpoint, stages
@@ -35,7 +36,7 @@ def target(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def no_film(monkeypatch):
-    monkeypatch.setattr(stages, "write_pictures", lambda *_: None)
+    monkeypatch.setattr("dream3d.run.finish.write_pictures", lambda *_: None)
 
 
 def run(target: Path, out: Path, *words: str) -> dict:
@@ -73,6 +74,23 @@ def test_a_stopped_refinement_goes_on_bit_for_bit(target, tmp_path, monkeypatch)
     again = checkpoint.load(out / "checkpoint.pt")
     for name, tensor in whole["refine"]["state"]["fields"][0].items():
         assert torch.equal(tensor, again["refine"]["state"]["fields"][0][name]), name
+
+
+def test_a_stage_that_has_not_begun_may_change_and_one_that_has_may_be_longer(target, tmp_path):
+    before = run(target, tmp_path, "refine=flexicubes", "refine.steps=0")
+    words = [f"resume={tmp_path}", "refine=tets", "refine.steps=2", "refine.size=24", "refine.field.resolution=10"]
+    stages.run(composed(words), words)
+    words = [words[0], "refine.steps=3"]
+    stages.run(composed(words), words)
+    after = checkpoint.load(tmp_path / "checkpoint.pt")
+    assert after["refine"]["step"] == 3 and differences(before["state"], after["state"]) == []
+    for wrong, said in (("refine.steps=2", "the run has completed 3"), ("refine.size=32", "past the beginning of refine")):
+        with pytest.raises(UserError, match=said):
+            stages.run(composed([words[0], wrong]), [words[0], wrong])
+    words = [words[0], "steps=31"]
+    stages.run(composed(words), words)  # a longer coarse stage: the mesh is refined anew from what it gives
+    longer = checkpoint.load(tmp_path / "checkpoint.pt")
+    assert longer["refine"]["step"] == 3 and differences(after["refine"], longer["refine"]) != []
 
 
 def test_a_lit_run_writes_its_material(target, tmp_path):
