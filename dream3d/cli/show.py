@@ -5,7 +5,6 @@ import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -82,7 +81,7 @@ def manifest_lines(run: Path) -> Iterator[str]:
     yield from (f"warning    {name} {wrong}" for name, wrong in altered(run, facts.get("files", {})).items())
 
 
-def settings_of(file: Path) -> Any:
+def settings_of(file: Path) -> DictConfig:
     """The configuration, of whatever version. Raises UserError where it cannot be read."""
     try:
         saved = OmegaConf.load(file)

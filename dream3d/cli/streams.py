@@ -41,6 +41,6 @@ class Enduring:
 
 def endure() -> None:
     """Standard output and error from now on; the null device where they are closed already (``>&-``)."""
-    for name in ("stdout", "stderr"):
-        stream = getattr(sys, name) or open(os.devnull, "w", encoding="utf-8")
-        setattr(sys, name, cast(TextIO, Enduring(stream)))
+    sys.stdout, sys.stderr = (
+        cast(TextIO, Enduring(stream or open(os.devnull, "w", encoding="utf-8"))) for stream in (sys.stdout, sys.stderr)
+    )

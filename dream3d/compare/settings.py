@@ -169,7 +169,7 @@ def names(settings: Settings) -> list[str]:
     return [str(name) for name in listed(settings.benchmark)]
 
 
-def listed(given: Any) -> list[Any]:
+def listed(given: Given) -> list[Given]:
     """One value or several, or none, as a list.
 
     >>> listed("a"), listed(["a", "b"]), listed(None)

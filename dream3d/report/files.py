@@ -29,7 +29,11 @@ def replacing(path: Path) -> Iterator[Path]:
         partial.unlink(missing_ok=True)
 
 
-def facts_of(path: Path) -> dict[str, Any]:
+Facts = dict[str, Any]
+"""What a JSON file says."""
+
+
+def facts_of(path: Path) -> Facts:
     """What a JSON file such as ``run.json`` says; {} where there is none, or it is damaged.
 
     >>> facts_of(Path("nowhere/run.json"))

@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from dream3d.report.checksums import sha256
-from dream3d.report.files import facts_of, replacing
+from dream3d.report.files import Facts, facts_of, replacing
 
 PACKAGES = ("dream3d", "torch", "diffusers", "transformers", "peft", "nerfacc", "trimesh", "embreex",
             "xatlas", "fast-simplification", "kornia", "hydra-core", "scikit-image", "numpy",
@@ -89,7 +88,7 @@ def write(manifest: Manifest, path: Path) -> None:
     write_facts(dataclasses.asdict(manifest), path)
 
 
-def write_facts(facts: Mapping[str, Any], path: Path) -> None:
+def write_facts(facts: Facts, path: Path) -> None:
     """``write`` of a manifest that was read."""
     with replacing(path) as partial:
         partial.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")

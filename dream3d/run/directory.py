@@ -3,7 +3,7 @@
 import re
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +14,7 @@ from rich.console import Console
 from dream3d.contracts import TrainableField
 from dream3d.errors import UserError
 from dream3d.report.console import say
-from dream3d.run.config import check
+from dream3d.run.config import Tree, check
 from dream3d.run.construction_errors import restoring
 from dream3d.run.lock import NAME, refuse_if_held
 from dream3d.run.progress import OnStep
@@ -175,7 +175,7 @@ def resume(settings: DictConfig, overrides: Sequence[str]) -> Run:
     if "steps" in changed and saved.mesh_file is not None:
         raise UserError("steps: this run started from a mesh and has no coarse stage; leave steps= out")
     for key in map(at, changed):
-        change(saved, key, OmegaConf.to_container(settings))
+        change(saved, key, settings)
     check(saved)
     run = Run(folder, saved, changed=changed)
     if moved:
@@ -201,18 +201,18 @@ def at(key: str) -> str:
     return key.rpartition("@")[2]
 
 
-def change(saved: DictConfig, key: str, given: Any) -> None:
-    """Replace a saved setting by the ``given`` one. A learning rate that decays until the end of a later stage still
-    does when the stage's length changes."""
+def change(saved: DictConfig, key: str, settings: DictConfig) -> None:
+    """Replace a saved setting by that of ``settings``. A learning rate that decays until the end of a later stage
+    still does when the stage's length changes."""
     stage, _, name = key.partition(".")
-    for part in key.split("."):
-        given = given[part]
+    node = OmegaConf.select(settings, key)
+    given = OmegaConf.to_container(node) if OmegaConf.is_config(node) else node  # references lead to the run's own
     if stage in STAGES and name == "steps" and OmegaConf.select(saved, f"{stage}.lr.finish") == saved[stage].steps:
         saved[stage].lr.finish = max(given, 1)
     OmegaConf.update(saved, key, given, merge=False)
 
 
-def check_begun(run: Run, saved: Mapping[str, Any]) -> None:
+def check_begun(run: Run, saved: Tree) -> None:
     """Raise UserError for a changed setting of a stage that has begun in the checkpoint ``saved``; its number of
     steps may change until the next stage begins. A longer coarse stage restarts the later ones."""
     if run.settings.steps != saved.get("step"):

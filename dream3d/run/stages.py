@@ -177,7 +177,7 @@ def refine(
     return fine
 
 
-def begun(run: Run, saved: dict[str, Any], name: str) -> int:
+def begun(run: Run, saved: Tree, name: str) -> int:
     """Steps of a later stage in the checkpoint; 0 if the coarse stage has been lengthened since."""
     with restoring():
         return int(saved[name]["step"]) if name in saved and run.step == int(saved["step"]) else 0

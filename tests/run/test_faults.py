@@ -222,7 +222,7 @@ def test_what_came_out_wrong_is_said_before_its_mesh_also_when_resumed(tmp_path,
     words = rebuild(tmp_path, "steps=2", *STAGE, "refine.steps=2", "preview_every=1", f"out={out}")
     assert command(words) == 0
     assert looked == ["coarse", "coarse", "refine", "refine"]
-    assert said(capsys)[0].count("step 2: the scene is foggy: 100%") == 2  # at its step, and in the summary
+    assert said(capsys)[0].count("step 2: the scene is hazy: 100%") == 2  # at its step, and in the summary
     assert command([f"resume={out}"]) == 0
-    assert said(capsys)[0].count("step 2: the scene is foggy: 100%") == 2
-    assert "foggy" in (out / "run.json").read_text()
+    assert said(capsys)[0].count("step 2: the scene is hazy: 100%") == 2
+    assert "hazy" in (out / "run.json").read_text()

@@ -84,7 +84,10 @@ def test_a_stage_that_has_not_begun_may_change_and_one_that_has_may_be_longer(ta
     stages.run(composed(words), words)
     after = checkpoint.load(tmp_path / "checkpoint.pt")
     assert after["refine"]["step"] == 3 and differences(before["state"], after["state"]) == []
-    for wrong, said in (("refine.steps=2", "the run has completed 3"), ("refine.size=32", "past the beginning of refine")):
+    for wrong, said in (
+        ("refine.steps=2", "the run has completed 3"),
+        ("refine.size=32", "past the beginning of refine"),
+    ):
         with pytest.raises(UserError, match=said):
             stages.run(composed([words[0], wrong]), [words[0], wrong])
     words = [words[0], "steps=31"]
