@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import torch
 from jaxtyping import Float, Int
@@ -231,8 +231,7 @@ def load(
         guidance: what guidance-distilled models (Flux dev) are told.
         steps: of few-step models, how many timesteps they know (``prediction_type.subsample_timesteps``); None: all.
         config: folder of a single file's configurations; None: known by its kind.
-        lora, lora_scale, embeddings: a LoRA file merged into the weights, and how much of it; a file of
-            learned words for prompts (``addons.py``).
+        lora, lora_scale, embeddings: a LoRA file merged into the weights, its scale; a file of learned words.
         control, control_kind, control_scale: a ControlNet and what it is shown (``control.py``).
         image: a picture that is part of the prompt (``image.py``).
         painted: of the embedded prior, whether its network is shown a view of the shape that the prompt names.
@@ -246,26 +245,23 @@ def load(
     folder, parts = opened(path, places, (kind, text_kind), config, offline=offline, check=memory_check)
     notes = [*add_files(parts, lora, lora_scale, embeddings), *prediction_type.hints(parts.scheduler, steps)]
     space = space_of(parts, resolution, posterior)
-    family = family_of(parts, space.size, guidance)
+    family = seeing_together(family_of(parts, space.size, guidance), parts.network)
     family = family.with_shapes(folder, painted) if isinstance(family, MiniFamily) else family
     cast_vae(parts.vae, vae_dtype, kind, device, overflows=isinstance(family, Sdxl))
     save_memory(options, parts.network, parts.vae)
-    family = seeing_together(family, parts.network)
     texts = [parts.text[role] for role in ENCODERS if role in parts.text]
     shown = load_control(control, control_kind, control_scale, space.size, parts.network)
-    resident = [part for part in (parts.network, parts.vae, shown and shown.net) if part is not None]
-    resident += [] if text_device else texts
-    notes.append(
-        check_memory(estimate(parts.network, family, space, resident, kind, batch), batch, device, memory_check)
-    )
+    beside = [] if text_device else texts
+    resident = [p for p in (parts.network, parts.vae, shown and shown.net, *beside) if p is not None]
+    needed = estimate(parts.network, family, space, resident, kind, batch)
+    notes.append(check_memory(needed, batch, device, memory_check))
     picture = load_image(image, parts.network)
-    for part, place in [*((p, device) for p in resident), *((e, text_device or device) for e in texts)]:
-        part.to(place)
+    for part in (*resident, *texts):
+        part.to(text_device or device if part in texts else device)
     save_time(options, parts.network)
     alpha_bar, timesteps, prediction = prediction_type.schedule(parts.scheduler, steps)
-    assert isinstance(parts.network, nn.Module)
     return Pipeline(
-        parts.network, family, space, alpha_bar=alpha_bar.to(device), timesteps=timesteps.to(device),
+        cast(nn.Module, parts.network), family, space, alpha_bar=alpha_bar.to(device), timesteps=timesteps.to(device),
         prediction=prediction, resolution=space.size, dtype=kind, concepts=words.concepts_of(folder), notes=notes,
         control=shown, image=picture and picture.to(device),
     )  # fmt: skip

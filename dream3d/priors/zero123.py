@@ -15,6 +15,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -171,7 +172,7 @@ def load(
     device = torch.device(device)
     kind = chosen_dtype(dtype, device)
     folder = resolve(path, places, offline)
-    classes: Mapping[str, Component] = {
+    classes: Mapping[str, Any] = {
         "unet": diffusers.UNet2DConditionModel,
         "vae": diffusers.AutoencoderKL,
         "image_encoder": CLIPVisionModelWithProjection,
