@@ -1,6 +1,6 @@
 """Memory neither grows with the steps of a run nor with the runs of a process.
 
-With DREAM3D_LONG=1 over 2,000 steps and 200 prompts (some minutes), whose figures are in docs/LOG.md.
+With DREAM3D_LONG=1 over 2,000 steps and 200 prompts, which takes some minutes.
 """
 
 import gc

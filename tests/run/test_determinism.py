@@ -57,7 +57,7 @@ def test_the_same_seed_gives_the_same_files(tmp_path, monkeypatch, threads):
         assert (a / name).read_bytes() == (b / name).read_bytes(), name
 
 
-DEFAULT = ("prompt=a corgi", "steps=3", "refine.steps=3", "threads=2", "device=cpu", "turntable=0")
+DEFAULT = ("prompt=a corgi", "steps=2", "refine.steps=2", "threads=2", "device=cpu", "turntable=0", "mesh.size=512")
 
 
 @pytest.mark.slow
