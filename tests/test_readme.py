@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import trimesh
+from pictures import rgba
 from small_run import box_file, without_pictures
 from tiny import saved, sd
 
@@ -45,6 +46,7 @@ def place(tmp_path_factory):
     trimesh.load(box_file(folder)).export(folder / "chair.glb")
     box_file(folder).rename(folder / "my_models" / "box.ply")
     saved(sd(), folder / "sd")
+    rgba().save(folder / "cat.png")
     return folder
 
 
@@ -54,6 +56,7 @@ def small(words: list[str], place: Path, tmp_path: Path) -> list[str]:
         w.replace("outputs/<run>", str(place / "run"))
         .replace("chair.glb", str(place / "chair.glb"))
         .replace("list.txt", str(place / "list.txt"))
+        .replace("cat.png", str(place / "cat.png"))
         for w in words
         if not w.startswith(("steps=", "prior.path=", "out="))
     ]
