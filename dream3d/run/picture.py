@@ -110,7 +110,12 @@ def with_picture(prior: Pipeline, view: PictureView, found: Recognised, seed: in
     assert volumes is not None
     rgba = torch.cat((image.colour, image.alpha), dim=-1)[0]
     camera = view.reference.camera(8)
-    return replace(prior, family=told(family, volumes, found, rgba, camera, generator(seed, 0, "image")))
+    try:
+        return replace(prior, family=told(family, volumes, found, rgba, camera, generator(seed, 0, "image")))
+    except ValueError as error:  # the planes' surface is gone
+        raise UserError(
+            f"image: the prior's {found.noun} cannot be made to fit the picture ({error}); say image.invert=false"
+        ) from error
 
 
 def learn_words(config: DictConfig, prior: ScoreModel, text: PromptEmbeddings, view: PictureView) -> None:
