@@ -26,7 +26,7 @@ INSTALL = (
 )
 TEST = (
     'pip install -c constraints.txt torch==2.13.0 -e ".[dev]" '
-    "&& ruff check . && ruff format --check . && pyright && pytest -n 2 --dist worksteal"
+    "&& ruff check . && ruff format --check . && pyright && pytest -n 2 --dist loadfile"
 )
 TINY = ["steps=1", "batch_size=1", "size=16", "threads=1", "device=cpu", "render.samples=16", "render.occupancy=8",
         "mesh.resolution=16", "mesh.size=64", "mesh.faces=200"]  # fmt: skip

@@ -23,6 +23,7 @@ from dream3d.run.config import Tree
 from dream3d.run.directory import slug
 from dream3d.run.saved import saved_settings
 
+FOR_EDITS = {("distill", name) for name in ("dds", "ip2p", "pds", "ssd_edit")}
 PLACE = ("out", "resume", "overwrite")
 """Settings that are paths of a run and do not change its result."""
 
@@ -123,11 +124,11 @@ def axes(request: Request) -> dict[str, list[Given]]:
 
 
 def members(group: str) -> list[str]:
-    """All members of a configuration group. Raises UserError if the key is not a group."""
+    """All members of a configuration group, losses of edits left out. Raises UserError if the key is not a group."""
     folder = configuration.folder() / group
     if not folder.is_dir():
         raise UserError(f"values: got nothing for axis={group}, expected a list, e.g. values=[1,5,10]")
-    return sorted(file.stem for file in folder.glob("*.yaml"))
+    return sorted(file.stem for file in folder.glob("*.yaml") if (group, file.stem) not in FOR_EDITS)
 
 
 def axis_words(key: str, values: Sequence[Given]) -> list[str]:

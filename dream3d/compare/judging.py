@@ -72,9 +72,7 @@ def colour_named(views: Image, prompt: str) -> Values:
         words = words.replace(phrase, "")  # "orange" the fruit is not a colour
     said = [word for word in words.split() if word in COLOURS]
     if len(said) != 1:
-        return missing(
-            ["colour_match"], "the prompt names several colours colours" if said else "the prompt names no colour"
-        )
+        return missing(["colour_match"], "the prompt names several colours" if said else "the prompt names no colour")
     palette = torch.tensor(list(COLOURS.values())) / 255
     sides = Image(views.colour[SIDES], views.alpha[SIDES])
     return {"colour_match": colour_match(sides, palette, list(COLOURS).index(said[0]))}

@@ -95,7 +95,7 @@ def read(words: Sequence[str]) -> Request:
             launcher.append(word)
         elif (configuration.folder() / key).is_dir() and isinstance(value_of(word), list):
             axes[key] = [str(v) for v in value_of(word)]
-        elif key.isidentifier() and key not in Config.__dataclass_fields__ and nearest(key, own_keys):
+        elif not known(key) and nearest(key, own_keys):
             raise UserError(f"got the unknown setting '{key}'{nearest(key, own_keys)}; see conf/compare.yaml")
         else:
             rest.append(word)
@@ -103,6 +103,12 @@ def read(words: Sequence[str]) -> Request:
     check_settings(settings)
     budget = [word for name in names(settings) for word in benchmark(name).run]
     return Request(settings, (*settings.run, *budget, *rest), tuple(launcher), axes)
+
+
+def known(key: str) -> bool:
+    """Is it a setting of the runs, a group of ``conf/`` (``experiment`` is one), or deeper than the root?"""
+    root = key.isidentifier() and key not in Config.__dataclass_fields__
+    return not root or (configuration.folder() / key).is_dir()
 
 
 def value_of(word: str) -> Given:

@@ -13,7 +13,7 @@ from torch import Generator, Tensor
 
 from dream3d.errors import UserError
 from dream3d.priors.loading.components import Components
-from dream3d.priors.parts import Component
+from dream3d.priors.parts import Component, by_name
 from dream3d.types import Image
 
 FLUX_SAMPLE_SIZE = 128  # latents a side; its configuration does not say
@@ -117,7 +117,7 @@ class Latent:
     @property
     def shift(self) -> float:
         """Subtracted from the VAE's latents before scaling; 0 for most VAEs."""
-        return self.vae.config.get("shift_factor") or 0.0
+        return by_name(self.vae.config, "shift_factor") or 0.0
 
     def encode(
         self, image: Image, background: Float[Tensor, "#b #h #w c"], generator: Generator | None

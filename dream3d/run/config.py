@@ -5,6 +5,7 @@ No torch here: an invalid command must fail immediately.
 
 import dataclasses
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -127,7 +128,7 @@ LOGS = {"jsonl": "json", "tensorboard": "tensorboard", "wandb": "wandb"}
 """Member of ``log=`` -> the module it needs."""
 
 
-def check_log(names: list[str]) -> None:
+def check_log(names: Sequence[object]) -> None:
     """Raise UserError for a logger that is unknown or not installed."""
     for name in names:
         if str(name) not in LOGS:

@@ -18,9 +18,9 @@ from dream3d.cli.main import answered
         (["--version"], rf"^dream3d {re.escape(__version__)}\n$"),
         (["list", "fields"], r"triplane  .*EG3D"),
         (["compare", "--help"], r"distill=\[sds,sjc,vsd,csd\].*\nseeds: \[0\]  "),
-        (["compare"], r"python -m dream3d compare: runs"),
+        (["compare"], r"python -m dream3d compare: several runs"),
         (["export", "--help"], r"\n    faces=20000"),
-        (["priors", "--help"], r"which priors this machine can use"),
+        (["priors", "--help"], r"the priors available on this machine"),
     ],
 )
 def test_help_and_commands(words, says, capsys):
@@ -41,6 +41,6 @@ def test_the_shell_completes_settings(monkeypatch, tmp_path):
     for key, value in query.items():
         monkeypatch.setenv(key, value)
     out, _ = process("-m dream3d", ["-sc", "query=bash"], cwd=tmp_path).communicate(timeout=60)
-    assert out.split() == ["distill=sdi", "distill=sds", "distill=sjc"]
+    assert out.split() == ["distill=sdi", "distill=sds", "distill=sjc", "distill=ssd_edit"]
     out, err = process("-m dream3d", ["-sc", "install=bash"], cwd=tmp_path).communicate(timeout=60)
     assert "hydra_bash_completion" in out and err == ""

@@ -67,7 +67,7 @@ def test_maps_and_coarser_copies_are_made_of_a_run_that_had_none(run, tmp_path, 
 def test_a_stopped_run_without_its_prior_and_a_refined_one_can_be_exported(run, tmp_path):
     saved = checkpoint.load(run / "checkpoint.pt")
     config = (run / "config.yaml").read_text()
-    (run / "config.yaml").write_text(re.sub("  path: .*", "  path: /gone", config))
+    (run / "config.yaml").write_text(re.sub(r"(?m)^(prior:\n(?:  .*\n)*?  path: ).*", r"\1/gone", config))
     assert exporting.command([f"run={run}", "format=stl", f"out={tmp_path / 'coarse'}"]) == 0
 
     from hydra.utils import instantiate
@@ -142,7 +142,7 @@ def flipped(file):
 
 
 DAMAGE = {
-    "missing": (lambda file: file.unlink(), r"no checkpoint at .*checkpoint\.pt; give the folder"),
+    "missing": (lambda file: file.unlink(), r"no checkpoint at .*checkpoint\.pt; use the folder"),
     "cut short": (cut, r"damaged or truncated; restart the run"),
     "flipped bits": (flipped, r"checkpoint\.pt (is damaged|contains objects other than tensors)"),
     "empty": (lambda file: file.write_bytes(b""), r"damaged or truncated"),

@@ -41,7 +41,7 @@ def test_the_judge_is_asked_about_the_prompts_concept():
     red = views([0.9, 0.1, 0.1])
     assert judged(red, "a red corgi", JUDGE) == {"judge_precision": 1.0, "judge_rank": 1.0}
     assert judged(red, "a car", JUDGE) == {"judge_precision": 0.0, "judge_rank": 2.0}
-    assert set(judged(red, "a carpet", JUDGE).values()) == {Missing("the prompt names no concept of the judge")}
+    assert set(judged(red, "a carpet", JUDGE).values()) == {Missing("the prompt contains no concept of the judge")}
     assert set(judged(red, "a car", "no weights").values()) == {Missing("no weights")}
 
 

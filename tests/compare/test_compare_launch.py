@@ -40,7 +40,7 @@ def test_own_processes_share_the_cells(tmp_path, capfd):
     assert "estimate: 2 runs shared by 2 workers" in said and "0 of 2 runs were tried before" in said
     assert "shard 0/2: [1/2] sds" in said and "shard 1/2: [1/2] csd" in said
     run(told)
-    assert "2 of 2 runs were tried before, 0 are left" in capfd.readouterr().out
+    assert "2 of 2 runs were tried before, 0 remain" in capfd.readouterr().out
 
 
 def test_a_worker_that_dies_is_named_and_the_report_is_written(tmp_path, capfd, monkeypatch):

@@ -19,7 +19,7 @@ def test_pictures_of_all_sizes_with_and_without_alpha(tmp_path):
 
 
 def test_mistakes_are_named(tmp_path):
-    with pytest.raises(UserError, match="with 0 pictures"):
+    with pytest.raises(UserError, match="with 0 images"):
         read_pictures(str(tmp_path), 16)
     for name in ("a.png", "b.png"):
         (tmp_path / name).write_bytes(b"no picture")

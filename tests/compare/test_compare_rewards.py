@@ -61,7 +61,7 @@ def test_open_clip_by_name_and_file(open_clip):
     "place, message",
     [
         ("open_clip:ViT-B-32", "expected open_clip:NAME:FILE"),
-        ("open_clip:ViT-B-32:/nowhere.pt", "file of weights that is on disk"),
+        ("open_clip:ViT-B-32:/nowhere.pt", "a weights file on disk"),
         ("open_clip:ViT-wrong:{file}", "does not load as ViT-wrong"),
     ],
 )

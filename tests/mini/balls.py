@@ -15,7 +15,7 @@ from views import Meshes
 
 from dream3d.priors.mini.latents import UNIT, TriplaneDecoder
 from dream3d.priors.mini.network import MiniUNet
-from dream3d.priors.mini.pipeline import new_mini
+from dream3d.priors.mini.pipeline import MiniPipeline, new_mini
 
 
 def ball(name: str = "ball", radius: float = 0.5) -> Model:

@@ -80,7 +80,7 @@ WRONG = {
     "prompt=a distill=dds": "distill: got a loss for edits, expected edit=",
     "edit={run} prompt=a field=voxel": "field: an edit goes on with its source's field",
     "edit={run} prompt=a init=prior": "edit: also got init=prior",
-    "edit={box} prompt=a": 'source: got nothing, expected what .*; use source="a chair"',
+    "edit={box} prompt=a": 'source: got nothing, expected a prompt that describes .*; use source="a chair"',
     "edit={run} prompt=a edit.where=left": "edit.where: got left, expected auto, all or a box",
     "edit={run} prompt=a edit.where=[0,0,0,-1,1,1]": "expected the lower corner first",
     "edit={part} prompt=a": "is an edit of a part.*mesh.glb",

@@ -33,13 +33,13 @@ def test_killed_at_random_moments_of_every_stage(tmp_path):
     with Lives() as lives:
         words = rebuild(tmp_path, *SMALL)
         assert lives([*words, f"out={whole}"], STEPS, 10**6, 0) == 0
+        seconds = json.loads((whole / "run.json").read_text())["stages"]
         counts = dict.fromkeys((*NAMES, "export"), 0)
         for i, stage in enumerate(counts):
             moments = sorted(STEPS * i + draw.randrange(STEPS) for _ in range(KILLS))
-            seconds = json.loads((whole / "run.json").read_text())["stages"]
             length = seconds["mesh"] + seconds["pictures"]
             for moment in moments if stage != "export" else [STEPS * i] * KILLS:
-                wait = draw.uniform(0, 2) if stage != "export" else -draw.uniform(1e-3, length)
+                wait = draw.uniform(0, seconds[stage] / STEPS) if stage != "export" else -draw.uniform(1e-3, length)
                 begun = (killed / "checkpoint.pt").is_file()
                 code = lives([f"resume={killed}"] if begun else [*words, f"out={killed}"], STEPS, moment, wait)
                 assert code in (-signal.SIGKILL, 0)
