@@ -215,6 +215,19 @@ class RenderConditioned(Protocol):
 
 
 @runtime_checkable
+class SourceConditioned(RenderConditioned, Protocol):
+    """A prior that may look at what is edited rather than at the current render (InstructPix2Pix)."""
+
+    @property
+    def sees_source(self) -> bool: ...
+
+
+def sees_source(prior: object) -> bool:
+    """Is the prior to be shown the source of an edit?"""
+    return isinstance(prior, SourceConditioned) and prior.sees_source
+
+
+@runtime_checkable
 class ChecksPrompts(Protocol):
     """A prior that can tell which prompts it does not support."""
 

@@ -23,6 +23,7 @@ from dream3d.contracts import (
     Student,
     TrainableField,
     at_step,
+    sees_source,
 )
 from dream3d.gradients import backward_alone, check_finite, clipped, parameters, set_lr
 from dream3d.schedule import Schedule
@@ -191,7 +192,7 @@ def of_guidance(setup: Setup, step: int, draw: Draw, which: int) -> Guided:
     learned = student_turn(setup.student, x, text, draw, first=True)
     loss, kept = scheduled(setup.loss, step), {}
     if setup.source is not None:
-        loss, kept = beside_source(setup, setup.source, step, views, draw, which, render, loss)
+        loss, kept, text = beside_source(setup, setup.source, step, views, draw, which, render, loss, text)
     distilled = loss(setup.prior, x, t, noise, text)
     return Guided(camera, render, x, text, t, distilled, learned, kept)
 
@@ -249,19 +250,30 @@ def render_and_encode(
 
 
 def beside_source(
-    setup: Setup, source: Source, step: int, views: Camera, draw: Draw, which: int, render: Render, loss: Callable
-) -> tuple[Callable[..., Distilled], dict[str, Tensor]]:
+    setup: Setup,
+    source: Source,
+    step: int,
+    views: Camera,
+    draw: Draw,
+    which: int,
+    render: Render,
+    loss: Callable,
+    text: Conditioning,
+) -> tuple[Callable[..., Distilled], dict[str, Tensor], Conditioning]:
     """The frozen source by the same cameras with the same random streams: the loss, told its x and its text where
-    it compares, and the losses that hold what is to stay."""
+    it compares; the losses that hold what is to stay; the text with its picture, for priors that are shown it."""
     field = source.fields[which]
     with torch.no_grad():
         source.renderers[which].update(field, step, draw("occupancy"))
-        _, before, x, text = render_and_encode(of_source(setup, source), step, views, draw, which, setup.noise_samples)
+        frozen = of_source(setup, source)
+        _, before, x, was = render_and_encode(frozen, step, views, draw, which, setup.noise_samples)
     if source.compared:
-        loss = partial(loss, x_src=x, text_src=text)
+        loss = partial(loss, x_src=x, text_src=was)
+    if sees_source(setup.prior):
+        text = replace(text, control=was.control)
     pair = Pair(setup.fields[which], field, render, before)
     weighted = {name: (kept.weight(step), kept.loss) for name, kept in source.keep.items()}
-    return loss, {name: weight * hold(pair, draw(name)) for name, (weight, hold) in weighted.items() if weight}
+    return loss, {n: weight * hold(pair, draw(n)) for n, (weight, hold) in weighted.items() if weight}, text
 
 
 def of_source(setup: Setup, source: Source) -> Setup:

@@ -25,7 +25,7 @@ MEMBERS = {g: sorted(f.stem for f in (CONF / g).glob("*.yaml")) for g in GROUPS}
 EXPERIMENTS = MEMBERS.pop("experiment")
 LEAVES = [f"{group}/{name}.yaml" for group, names in MEMBERS.items() for name in names]
 WITHOUT_PAPER = {"cpu_smoke", "quick", "reconstruct"}
-EDITS = {"dds", "pds", "ssd_edit", "edit"}  # losses and experiments that need one
+EDITS = {"dds", "pds", "ssd_edit", "edit", "vox_e", "instruct_nerf2nerf"}  # losses and experiments that need one
 # Parameters with a default that the program fills in: where it runs, what a step sends, the root's texts.
 FILLED_IN = {"device", "negative", "batch"}
 LEAN = ("torch.", "dream3d.schedule.")  # of these, what is left out is plain from the signature

@@ -114,7 +114,8 @@ def test_resume_and_export(place, monkeypatch):
         assert ran(module, words, monkeypatch, place) == 0
     (edit,) = [shlex.split(c)[3:] for c in COMMANDS if "edit=" in c]
     words = [w.replace("outputs/<run>", str(place / "run")) for w in edit]
-    assert ran("dream3d", [*words, *TINY, "edit.vertices=12", f"out={place / 'edit'}"], monkeypatch, place) == 0
+    words += [*TINY, "edit.vertices=12", "edit.where=all", f"out={place / 'edit'}"]
+    assert ran("dream3d", words, monkeypatch, place) == 0
     assert (place / "edit" / "mesh.glb").exists()
     assert (place / "run" / "mesh.ply").exists() and (place / "run" / "mesh.stl").exists()
 

@@ -90,6 +90,18 @@ class StableDiffusion:
 
 
 @dataclass(frozen=True)
+class Instruct(StableDiffusion):
+    """InstructPix2Pix (arXiv 2211.09800): Stable Diffusion whose network is also shown a picture to edit, as latents in
+    four further channels; all 0 where x comes without them."""
+
+    def call(
+        self, network: Component, x: Tensor, t: Tensor, embedding: Tensor, camera: Tensor | None
+    ) -> Float[Tensor, "b c h w"]:
+        missing = network.config.in_channels - x.shape[1]
+        return super().call(network, torch.nn.functional.pad(x, (0, 0, 0, 0, 0, missing)), t, embedding, camera)
+
+
+@dataclass(frozen=True)
 class DeepFloyd:
     """DeepFloyd IF, first stage: a pixel UNet and T5; the learned variance channels are dropped."""
 
@@ -240,7 +252,8 @@ def family_of(parts: Components, resolution: int, guidance: float) -> Family:
     if kind == "UNet2DConditionModel" and type(parts.text["text_encoder"]).__name__.startswith("T5"):
         return DeepFloyd(parts.text)
     if kind == "UNet2DConditionModel":
-        return StableDiffusion(parts.text, guidance, network.config.get("time_cond_proj_dim"))
+        kind_of_clip = Instruct if network.config.in_channels == 2 * network.config.out_channels else StableDiffusion
+        return kind_of_clip(parts.text, guidance, network.config.get("time_cond_proj_dim"))
     raise UserError(
         f"prior: got a network of class {kind}, expected that of Stable Diffusion 1, 2, XL or 3, DeepFloyd "
         "IF, Flux or the embedded prior; choose another folder"

@@ -14,7 +14,7 @@ from dream3d.priors.addons.controlnet import Control, load_control
 from dream3d.priors.addons.ip_adapter import NONE, ImagePrompt, IPAdapter, load_image
 from dream3d.priors.addons.lora_and_embeddings import add_files
 from dream3d.priors.addons.multiview import MultiView, seeing_together
-from dream3d.priors.families import Family, Sdxl, cut_words, family_of
+from dream3d.priors.families import Family, Instruct, Sdxl, cut_words, family_of
 from dream3d.priors.latent_rgb import affine_rgb
 from dream3d.priors.loading.components import ENCODERS
 from dream3d.priors.loading.dtypes import cast_vae, chosen_dtype
@@ -24,7 +24,7 @@ from dream3d.priors.loading.single_file import opened
 from dream3d.priors.mini import words
 from dream3d.priors.mini.family import MiniFamily
 from dream3d.priors.prediction_type import Prediction
-from dream3d.priors.spaces import Latent, Space, space_of
+from dream3d.priors.spaces import Latent, Space, resized, space_of
 from dream3d.priors.text import freed
 from dream3d.types import Camera, Conditioning, Image, Mesh, NoisePrediction, Render
 
@@ -91,8 +91,17 @@ class Pipeline:
             unknown = words.prompt_warnings(prompt, self.concepts, takes_colour)
         return [*unknown, *cut_words(self.family, texts)]
 
+    @property
+    def sees_source(self) -> bool:
+        """Is the network shown the picture that is to be edited?"""
+        return isinstance(self.family, Instruct)
+
     def condition(self, render: Render, camera: Camera) -> Float[Tensor, "b 3 y x"] | None:
-        """What the ControlNet is shown of a render (``Conditioning.control``); None without one."""
+        """What the ControlNet is shown of a render (``Conditioning.control``), or an editing model (over white);
+        None without either."""
+        if self.sees_source:
+            shown = render.image.over(torch.ones_like(render.image.colour)).detach().permute(0, 3, 1, 2)
+            return resized(shown, self.resolution)
         return None if self.control is None else self.control.picture(render, camera)
 
     @torch.no_grad()
@@ -145,6 +154,8 @@ class Pipeline:
             network = self.control.on(network, control)
         if self.prediction == "flow_prediction":
             x = x_t * prediction_type.flow_scale(*self.alpha_sigma(t, x_t))
+        if control is not None and self.sees_source and isinstance(self.space, Latent):
+            x = torch.cat((x, self.space.shown(control)), dim=1)
         x, embedding = x.to(self.dtype), embedding.to(self.dtype)
         return self.family.call(network, x, self.timesteps[t], embedding, camera).float()
 

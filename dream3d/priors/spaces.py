@@ -119,6 +119,11 @@ class Latent:
         """Subtracted from the VAE's latents before scaling; 0 for most VAEs."""
         return by_name(self.vae.config, "shift_factor") or 0.0
 
+    @torch.no_grad()
+    def shown(self, picture: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b d y x"]:
+        """A picture in [0, 1] as InstructPix2Pix is shown it: the posterior's mode, neither shifted nor scaled."""
+        return self.vae.encode((2 * picture - 1).to(self.vae.dtype)).latent_dist.mode().float()
+
     def encode(
         self, image: Image, background: Float[Tensor, "#b #h #w c"], generator: Generator | None
     ) -> Float[Tensor, "b d y x"]:
@@ -141,7 +146,8 @@ class Latent:
 
 
 def space_of(parts: Components, resolution: int | None, posterior: Literal["mean", "sample"]) -> Space:
-    """The space of x. Raises UserError when the network does not take it (inpainting and editing models)."""
+    """The space of x, whose channels an editing model's network takes twice (InstructPix2Pix). Raises UserError when
+    the network does not take it (inpainting models)."""
     sample = parts.network.config.get("sample_size", FLUX_SAMPLE_SIZE)
     own = sample if isinstance(sample, int) else sample[0]
     channels = parts.network.config.in_channels
@@ -153,9 +159,10 @@ def space_of(parts: Components, resolution: int | None, posterior: Literal["mean
         if space.size % (2 * space.factor):
             raise UserError(f"prior.resolution: got {space.size}, expected a multiple of {2 * space.factor}")
     wanted = space.channels * (4 if type(parts.network).__name__.startswith("Flux") else 1)
-    if channels != wanted:
+    edits = isinstance(space, Latent) and channels == 2 * wanted == 2 * parts.network.config.get("out_channels", 0)
+    if channels != wanted and not edits:
         raise UserError(
             f"prior: got a network with {channels} input channels, expected {wanted}; "
-            "use a text-to-image folder, not one for inpainting, editing or upscaling"
+            "use a text-to-image or InstructPix2Pix folder, not one for inpainting or upscaling"
         )
     return space

@@ -15,10 +15,13 @@ from dream3d.contracts import (
     FreesText,
     LatentPrior,
     NetworkPrior,
+    Stateful,
     TrainableField,
     notes_of,
     parameter_groups,
+    sees_source,
 )
+from dream3d.editing.dataset import DatasetUpdate, nothing
 from dream3d.errors import UserError
 from dream3d.fields.edited import Edited, as_field
 from dream3d.fields.hashgrid import HashGrid
@@ -106,6 +109,13 @@ def build_source(
     )
 
 
+def build_dataset(config: DictConfig, prior: ScoreModel, text: PromptEmbeddings) -> dict[str, DatasetUpdate]:
+    """The pictures that an edit by iterative dataset update trains on, if it is one (``edit.dataset``)."""
+    if not edits(config) or config.edit.get("dataset") is None:
+        return {}
+    return {"dataset": instantiate(config.edit.dataset)(prior=prior, text=text)}
+
+
 @torch.no_grad()
 def teach_rgb(fields: Sequence[TrainableField], backgrounds: Sequence[Background], prior: ScoreModel) -> None:
     """Give fields of latents the affine map from latents to RGB.
@@ -148,6 +158,8 @@ def build(config: DictConfig, prior_of: PriorOf = build_prior) -> Setup:
     Errors raised by constructors are passed on unchanged."""
     device = device_of(config.device)
     prior = prior_of(config, device)
+    if sees_source(prior) and not edits(config):
+        raise UserError("prior: got one that edits pictures, but nothing is edited; say edit=outputs/<run>")
     seen = seen_picture(config, prior)
     prior = prior if seen is None else seen.prior
     text, text_of_source = embedded_texts(config, prior, prior_of)
@@ -156,7 +168,8 @@ def build(config: DictConfig, prior_of: PriorOf = build_prior) -> Setup:
     fields = build_fields(config, device)
     backgrounds = [instantiate(config.background).to(device) for _ in fields]
     teach_rgb(fields, backgrounds, prior)
-    loss, student = build_loss(config, prior)
+    data = build_dataset(config, prior, text)
+    loss, student = (nothing, None) if data else build_loss(config, prior)
     setup = Setup(
         fields=fields,
         renderers=[instantiate(config.render).to(device) for _ in fields],
@@ -187,7 +200,7 @@ def build(config: DictConfig, prior_of: PriorOf = build_prior) -> Setup:
             *(prior.warnings(config.prompt, text.prompts) if isinstance(prior, ChecksPrompts) else []),
         ],
         notes=[*([] if seen is None else seen.notes), *notes_of(prior), *text.notes, *guidance_notes(loss)],
-        references={} if seen is None else {"image": seen.view},
+        references=({} if seen is None else {"image": seen.view}) | data,
     )
     return replace(setup, guidances=build_guidances(config, setup, prior_of))
 
@@ -215,6 +228,7 @@ def state_of(setup: Setup) -> Tree:
         "optimizers": [o.state_dict() for o in setup.optimizers],
         "student": None if setup.student is None else setup.student.state_dict(),
         "students": {n: g.student.state_dict() for n, g in setup.guidances.items() if g.student is not None},
+        "references": {n: v.state_dict() for n, v in setup.references.items() if isinstance(v, Stateful)},
         **({} if setup.source is None else {"source_renderers": [r.state_dict() for r in setup.source.renderers]}),
     }
 
@@ -229,6 +243,9 @@ def restore(setup: Setup, state: Tree) -> None:
                 item.load_state_dict(saved)
         if setup.student is not None:
             setup.student.load_state_dict(state["student"])
+        for name, view in setup.references.items():
+            if isinstance(view, Stateful):
+                view.load_state_dict(state["references"][name])
         for name, guidance in setup.guidances.items():
             if guidance.student is not None:
                 guidance.student.load_state_dict(state["students"][name])

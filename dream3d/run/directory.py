@@ -112,7 +112,8 @@ def check_free(folder: Path, overwrite: bool) -> None:
 
 
 EXPORTS = ("mesh.glb", "mesh.obj", "mesh.mtl", "mesh.png", "mesh.ply", "mesh.stl", "mesh.3mf", "mesh-lod*",
-           "viewer.html", "turntable.mp4", "turntable.gif", "preview.png")  # fmt: skip
+           "viewer.html", "turntable.mp4", "turntable.gif", "preview.png", "coarse.glb",
+           "before_after.mp4", "before_after.gif", "region.png", "edit.json")  # fmt: skip
 PRODUCTS = ("checkpoint.pt", "run.json", "metrics.jsonl", "metrics-*.jsonl", *EXPORTS)
 LEFTOVERS = (".*.partial*", "*.partial", ".mesh-*")
 """Temporary files of a killed process (``report/files.py``, ``mesh/export.py``)."""

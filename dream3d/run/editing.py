@@ -10,6 +10,9 @@ from torch import Tensor
 
 from dream3d.cameras import flatten, turntable
 from dream3d.editing.carving import carved, disagreement, scaled
+from dream3d.editing.change import sampled
+from dream3d.editing.cut import graph_cut
+from dream3d.editing.dataset import DatasetUpdate
 from dream3d.editing.region import box, lattice, where_shapes_differ, widened
 from dream3d.errors import UserError
 from dream3d.fields.edited import FINISHED, Edited, as_field
@@ -17,11 +20,13 @@ from dream3d.optimize import Setup, of_source, render_and_encode
 from dream3d.run import checkpoint
 from dream3d.run.config import Tree
 from dream3d.run.construction_errors import restoring
-from dream3d.run.initial_field import KnowsShapes, carry, initial_shape
+from dream3d.run.initial_field import LENGTH, KnowsShapes, carry, initial_shape
 from dream3d.seeding import generator
 
 ELEVATIONS, DISTANCE, FOV_Y = (0.2, 0.8), 3.2, 0.70  # of the views that a region is carved from
 BEHIND = 2.0  # lattice steps behind a surface that still belong to it
+EVIDENT = 0.15  # difference of a colour channel that surely is an edit's
+LEAST = 2e-3  # share of the cube; shapes that differ in less are the same, and the prior's network makes the difference
 NOISE_LEVEL = 0.5  # t / T at which predictions are compared, DiffEdit's
 
 
@@ -57,7 +62,41 @@ def begin(setup: Setup, settings: DictConfig) -> list[str]:
     for field in setup.fields:
         assert isinstance(field, Edited)
         field.restrict(found.to(setup.device))
+    start_dataset(setup)
     return [*said, f'editing "{settings.source}" in {share:.1%} of the volume ({how})']
+
+
+@torch.no_grad()
+def end(setup: Setup, settings: DictConfig) -> list[str]:
+    """With ``edit.cut``, the region becomes what a graph cut gives to the edit; the source is back elsewhere.
+    Returns what to tell the user."""
+    if setup.source is None or not settings.edit.get("cut"):
+        return []
+    said = []
+    for field in setup.fields:
+        assert isinstance(field, Edited)
+        points = lattice(field.vertices).to(setup.device)
+        now, before = sampled(as_field(field.live), points), sampled(as_field(field.source), points)
+        solid, was = (-torch.expm1(-s.density * LENGTH) for s in (now, before))
+        painted = (now.colour - before.colour).abs().amax(-1) * torch.minimum(solid, was) / EVIDENT
+        changed = ((solid - was).abs() + painted).clamp(max=1).view(points.shape[:3])
+        look = torch.cat((was[:, None], was[:, None] * before.colour), dim=-1).view(*points.shape[:3], -1)
+        allowed = field.region.view(points.shape[:3]) > 0
+        found = graph_cut(changed.cpu(), allowed.cpu(), look.cpu(), settings.edit.cut_smooth)
+        field.restrict(found.float().to(setup.device))
+        said.append(f"graph cut: the edit keeps {float(found.float().mean()):.1%} of the volume")
+    return said
+
+
+@torch.no_grad()
+def start_dataset(setup: Setup) -> None:
+    """The source's pictures, for an edit by iterative dataset update."""
+    data, source = setup.references.get("dataset"), setup.source
+    if not isinstance(data, DatasetUpdate) or source is None:
+        return
+    renderer, field = source.renderers[0], source.fields[0]
+    renderer.update(field, 0, generator(setup.seed, 0, "occupancy"))
+    data.start(lambda camera: renderer(field, camera.to(setup.device)).image)
 
 
 def own(state: Tree, place: Path) -> Tree:
@@ -81,10 +120,10 @@ def region(setup: Setup, settings: DictConfig) -> tuple[Float[Tensor, "z y x"], 
     shapes = [setup.prior.shape_of(p) if isinstance(setup.prior, KnowsShapes) else None
               for p in (settings.source, settings.prompt)]  # fmt: skip
     if Path(edit.path).is_dir() and shapes[0] is not None and shapes[1] is not None:
-        found, how = where_shapes_differ(shapes[0], shapes[1], edit.vertices), "where the prior's shapes differ"
-    else:
-        found, how = where_predictions_differ(setup, settings), "where the noise predictions differ"
-    return widened(found, edit.margin), how
+        found = where_shapes_differ(shapes[0], shapes[1], edit.vertices)
+        if float(found.mean()) > LEAST:
+            return widened(found, edit.margin), "where the prior's shapes differ"
+    return widened(where_predictions_differ(setup, settings), edit.margin), "where the noise predictions differ"
 
 
 @torch.no_grad()

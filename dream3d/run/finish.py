@@ -1,23 +1,24 @@
 """The end of a run: mesh, pictures, viewer, manifest, and a summary of what was made."""
 
-from collections.abc import Callable
-
 from dream3d.errors import UserError
 from dream3d.fields.latents import in_rgb
+from dream3d.mesh.build import Build
 from dream3d.optimize import Setup
 from dream3d.report import manifest
 from dream3d.report.checksums import checksums
 from dream3d.report.console import activity, summary
 from dream3d.run.build import accelerators
 from dream3d.run.directory import Run
+from dream3d.run.edit_report import report_edit
 from dream3d.run.pictures import write_pictures
-from dream3d.types import Mesh
 
 FILES = {
     "mesh.glb": "textured mesh",
     "mesh.obj": "the same as OBJ",
     "mesh-lod1.glb": "coarser copies: lod1, lod2, ...",
     "turntable.mp4": "360-degree turntable",
+    "before_after.mp4": "the source and the edit side by side",
+    "region.png": "where the edit may change",
     "turntable.gif": "the same, smaller",
     "preview.png": "eight views",
     "viewer.html": "interactive viewer, offline",
@@ -25,7 +26,7 @@ FILES = {
 }
 
 
-def finish(run: Run, setup: Setup, build_mesh: Callable[..., Mesh]) -> None:
+def finish(run: Run, setup: Setup, build_mesh: Build) -> None:
     """Write mesh, images and viewer of every particle, the manifest and the summary."""
     for i, field in enumerate(setup.fields):
         folder = run.folder if i == 0 else run.folder / f"particle-{i}"
@@ -38,7 +39,10 @@ def finish(run: Run, setup: Setup, build_mesh: Callable[..., Mesh]) -> None:
         except ValueError as error:
             raise UserError(str(error)) from error
         with run.stage("pictures"), activity(run.console, "pictures: turntable and viewer"):
+            lines = report_edit(setup, build_mesh, mesh, folder, run.settings.turntable) if i == 0 else []
             write_pictures(folder, mesh, run.settings.prompt, run.settings.turntable)
+        for line in lines:
+            run.say(line)
     facts = manifest.collect(
         prompt=run.settings.prompt,
         seed=run.settings.seed,

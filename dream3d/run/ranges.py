@@ -117,8 +117,13 @@ RANGES: dict[str, Range] = {
     "loss.image_scale": number(0, 1e6), "loss.stable": WEIGHT, "loss.enhance": WEIGHT, "loss.pull": WEIGHT,
     # edits
     "edit.strength": SHARE, "edit.vertices": whole(4, 256), "edit.margin": whole(0, 64), "edit.views": whole(1, 256),
-    "edit.draws": whole(1, 256), "edit.threshold": SHARE, "edit.where": number(-1, 1), "loss.points": whole(2, 10**7),
-    "loss.inside": SHARE,
+    "edit.cut_smooth": number(0, 1000), "edit.draws": whole(1, 256), "edit.threshold": SHARE,
+    "edit.where": number(-1, 1), "loss.points": whole(2, 10**7), "loss.inside": SHARE,
+    "dataset.views": whole(1, 10_000), "dataset.elevation": number(-90, 90), "dataset.distance": above(0, 100),
+    "dataset.fov_y": Range(1, 170), "dataset.size": PIXELS, "dataset.every": whole(1, 10**9),
+    "dataset.denoise_steps": whole(1, 1000), "dataset.t_min": SHARE, "dataset.t_max": SHARE,
+    "dataset.scale": number(0, 1e6), "dataset.image_scale": number(0, 1e6), "dataset.rgb_weight": number(0, LARGE),
+    "dataset.patch_weight": number(0, LARGE), "dataset.patch_size": PIXELS,
     # regularisers
     "weight": number(0, LARGE), "loss.floor": Range(0, 0.49, open_low=True), "loss.opaque": SHARE,
     "loss.share": above(0, 1), "loss.eps": above(0, 1), "loss.background": number(0, 1e6),

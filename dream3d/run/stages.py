@@ -28,6 +28,7 @@ from dream3d.run.construction_errors import constructing, restoring
 from dream3d.run.determinism import deterministic
 from dream3d.run.directory import LEFTOVERS, PRODUCTS, Run, check_begun, clear, resume, start, undone, write_settings
 from dream3d.run.editing import begin as begin_edit
+from dream3d.run.editing import end as end_edit
 from dream3d.run.finish import finish
 from dream3d.run.initial_field import begin_from
 from dream3d.run.initial_mesh import carry, given_mesh
@@ -135,6 +136,9 @@ def coarse(run: Run, setup: Setup, begin: int) -> None:
         stage="coarse",
         keep=lambda done: save(run, setup, done),
     )
+    for line in end_edit(setup, run.settings) if begin < run.settings.steps else []:
+        run.say(line)
+        save(run, setup, run.settings.steps)
 
 
 def carried(run: Run, setup: Setup, mesh: Mesh) -> None:

@@ -2,7 +2,14 @@ import numpy as np
 import pytest
 import torch
 
-from dream3d.priors.mini.latents import TriplaneDecoder, load_latents, save_latents, signed_distances, surface_of
+from dream3d.priors.mini.latents import (
+    PaintedMesh,
+    TriplaneDecoder,
+    load_latents,
+    save_latents,
+    signed_distances,
+    surface_of,
+)
 
 
 class Ball(TriplaneDecoder):
@@ -77,3 +84,13 @@ def test_specks_in_empty_space_are_dropped():
             return torch.minimum(distance, speck), shown
 
     assert float(surface_of(Speckled(), LATENT, cells=48).vertices.max()) < 0.6
+
+
+def test_without_paint_a_named_colour_tints_by_luma_and_leaves_dark_parts() -> None:
+    """Luma over its median times the colour: grey 0.4 is the median, 0.6 half as much again, 0.1 an eye."""
+    grey = torch.tensor([0.4, 0.4, 0.4, 0.6, 0.1])[:, None].expand(5, 3)
+    mesh = PaintedMesh(torch.zeros(5, 3), torch.zeros(1, 3, dtype=torch.long), grey, torch.zeros(5))
+    red = torch.tensor([0.6, 0.1, 0.1])
+    want = torch.stack((red, red, red, 1.5 * red, grey[4]))
+    torch.testing.assert_close(mesh.recoloured(red).colours, want)
+    assert torch.equal(mesh.recoloured(None).colours, grey)

@@ -181,7 +181,7 @@ def test_foreign_code_is_refused(sd_folder, tmp_path):
         load(str(folder))
 
 
-def test_editing_models_are_refused(tmp_path):
+def test_inpainting_models_are_refused(tmp_path):
     torch.manual_seed(0)
     folder = tiny.saved(tiny.sd(in_channels=9), tmp_path)
     with pytest.raises(UserError, match="9 input channels, expected 4"):

@@ -1,10 +1,12 @@
 """``edit=``: from a run or a mesh, with a region, to files; stopped and resumed."""
 
+import json
 from pathlib import Path
 
 import pytest
 import torch
 from small_run import SMALL, box_file, differences, rebuild, stopped_after, without_pictures
+from tiny import saved, sd
 
 from dream3d.cli.main import command
 from dream3d.run import checkpoint
@@ -24,7 +26,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def edit(place: Path, out: str, *more: str) -> list[str]:
-    return [f"edit={place / 'run'}", *QUICK, "steps=4", "edit.vertices=12", f"out={place / out}", *more]
+    return [f"edit={place / 'run'}", *QUICK, "steps=4", "edit.vertices=12", "turntable=2", f"out={place / out}", *more]
 
 
 def fields(folder: Path) -> dict[str, torch.Tensor]:
@@ -72,6 +74,43 @@ def test_a_mesh_is_carried_into_a_field(place: Path, monkeypatch: pytest.MonkeyP
     assert command([*words, *small]) == 0
     assert (place / "mesh" / "mesh.glb").is_file()
     assert "carried into the field" in (place / "mesh" / "log.txt").read_text()
+
+
+def test_pictures_that_are_edited_on_the_way(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Instruct-NeRF2NeRF's loop: stopped and resumed bit for bit, the cache of pictures included; with a tiny prior."""
+    without_pictures(monkeypatch)
+    torch.manual_seed(0)
+    prior = saved(sd(in_channels=8), place / "ip2p")
+    more = [
+        "experiment=instruct_nerf2nerf", f"prior.path={prior}", "prior.resolution=16", "prompt=a red corgi", "steps=6",
+        "edit.dataset.views=4", "edit.dataset.every=2", "edit.dataset.size=16", "edit.dataset.denoise_steps=2",
+    ]  # fmt: skip
+    assert command(edit(place, "one", *more)) == 0
+    assert stopped_after(monkeypatch, edit(place, "two", *more), 3) == 130
+    assert command([f"resume={place / 'two'}"]) == 0
+    one, two = (checkpoint.load(place / name / "checkpoint.pt") for name in ("one", "two"))
+    assert differences(one, two) == []
+    data = one["state"]["references"]["dataset"]
+    assert (data["pictures"] != data["originals"]).flatten(1).any(1).sum() == 3
+    rows = (place / "one" / "metrics.jsonl").read_text().splitlines()
+    assert '"dataset_rgb"' in rows[-1] and '"dataset_patch"' in rows[-1]
+
+
+def test_a_cut_gives_back_what_was_hardly_changed(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    without_pictures(monkeypatch)
+    assert command(edit(place, "cut", "prompt=a crate", "distill=sds", "edit.where=all", "edit.cut=true")) == 0
+    after = fields(place / "cut")
+    assert not bool(after["_extra_state"]) and 0 < float(after["region"].mean()) < 1
+    assert "graph cut: the edit keeps" in (place / "cut" / "log.txt").read_text()
+
+
+def test_the_report_has_figures_and_pictures(place: Path) -> None:
+    """Of the edit in a box: the box is half of the cube, and outside it no colour moved."""
+    figures = json.loads((place / "straight" / "edit.json").read_text())
+    assert figures["region"] == pytest.approx(6 / 12) and figures["colour_outside"] == 0.0
+    assert 0 < figures["iou"] <= 1 and figures["colour_inside"] > 0
+    assert (place / "straight" / "region.png").is_file() and (place / "straight" / "before_after.gif").is_file()
+    assert (place / "straight" / "coarse.glb").is_file()
 
 
 WRONG = {

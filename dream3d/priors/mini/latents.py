@@ -28,6 +28,8 @@ NEAR = 0.08  # a coarse cell this far from the surface at most is looked at clos
 CHUNK = 131_072  # points at once
 SPECK = 0.01  # pieces smaller than this fraction of the largest are dropped
 PAINTED = 0.1  # paint below this is none
+UNPAINTED = 0.05  # a latent that takes paint on less of its vertices takes none
+DARK = 0.15  # luma below which a tint leaves a colour alone
 
 
 class TriplaneDecoder(nn.Module):
@@ -60,12 +62,21 @@ class PaintedMesh:
     paint: Float[Tensor, " v"]
 
     def recoloured(self, colour: Float[Tensor, "3"] | None) -> Mesh:
-        """The mesh in a named colour: ``min(1, 2 paint colour)`` where it takes paint, its own elsewhere."""
+        """The mesh in a named colour: ``min(1, 2 paint colour)`` where it takes paint, its own elsewhere. A latent that
+        takes none (anywhere to speak of) is tinted as models are for training: by luma over its median, but for what
+        is dark."""
         colours = self.albedo
         if colour is not None:
-            tinted = (2 * self.paint[:, None] * colour).clamp(max=1)
-            colours = torch.where(self.paint[:, None] > PAINTED / 2, tinted, colours)
+            paint = self.paint if (self.paint > PAINTED / 2).float().mean() > UNPAINTED else tint(self.albedo)
+            tinted = (2 * paint[:, None] * colour).clamp(max=1)
+            colours = torch.where(paint[:, None] > PAINTED / 2, tinted, colours)
         return Mesh(vertices=self.vertices, faces=self.faces, colours=colours)
+
+
+def tint(albedo: Float[Tensor, "v 3"]) -> Float[Tensor, " v"]:
+    """Half the luma over its median, at most 1; 0 for what is dark (eyes, tyres), which keeps its own colour."""
+    luma = albedo @ torch.tensor([0.299, 0.587, 0.114])
+    return torch.where(luma > DARK, (luma / luma.median() / 2).clamp(max=1), 0.0)
 
 
 class Latents:
