@@ -19,7 +19,7 @@ def test_the_same_square_of_both() -> None:
         assert torch.equal(x[0, 0, :, 0], torch.arange(16) + x[0, 0, 0, 0])
         starts.add((float(x[0, 0, 0, 0]), float(x[0, 1, 0, 0])))
     assert len(starts) > 10
-    assert patch(a, a, 64, generator(0, 0, "patch"))[0].shape == (1, 3, 40, 50)
+    assert patch(a, a, 64, generator(0, 0, "patch"))[0].shape == (1, 3, 40, 40), "as much as there is"
 
 
 def test_structure_is_scikit_images_ssim() -> None:
