@@ -11,8 +11,9 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from dream3d.cli.overrides import member
-from dream3d.optimize import Setup, optimize
+from dream3d.optimize import Setup, Source, optimize
 from dream3d.run import config as configuration
+from dream3d.run.guidances import compares
 from dream3d.seeding import generator
 
 
@@ -76,6 +77,9 @@ def with_loss(setup: Setup, config: DictConfig, name: str) -> Setup:
         changes["prior"] = copy.deepcopy(setup.prior)
         student = instantiate(distill.student)(prior=changes["prior"], generator=generator(0, 0, "student"))
         changes |= {"student": student, "loss": partial(changes["loss"], student=student)}
+    if compares(changes["loss"], editing=True):  # an edit of a copy of the scene
+        fields, renderers = copy.deepcopy(setup.fields), copy.deepcopy(setup.renderers)
+        changes["source"] = Source(fields, renderers, setup.text, keep={}, compared=True)
     return dataclasses.replace(setup, **changes)
 
 

@@ -6,7 +6,6 @@ them is replaced by an edit of what the field shows there now, so that data and 
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -120,10 +119,10 @@ class DatasetUpdate:
         sized = torch.nn.functional.interpolate(picture.permute(0, 3, 1, 2), shown.alpha.shape[1:3], mode="bilinear")
         return sized.permute(0, 2, 3, 1).clamp(0, 1)
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, Tensor]:
         return {"pictures": self.pictures.clone(), "originals": self.originals.clone()}
 
-    def load_state_dict(self, state_dict: Mapping[str, Any], /) -> None:
+    def load_state_dict(self, state_dict: Mapping[str, Tensor], /) -> None:
         self.pictures.copy_(state_dict["pictures"])
         self.originals.copy_(state_dict["originals"])
 
