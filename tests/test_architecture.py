@@ -33,7 +33,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "noise": {"types", "seeding"},
     "regularize": {"types"},
     "metrics": {"types", "geometry"},
-    "editing": {"types", "contracts", "cameras", "geometry", "diffusion", "distill", "metrics"},
+    "editing": {"types", "contracts", "errors", "cameras", "geometry", "diffusion", "distill", "metrics"},
     "report": {"types"},
     "fields": {"types", "contracts", "schedule", "geometry"},
     "render": {"types", "contracts", "cameras", "geometry"},
