@@ -98,7 +98,8 @@ def test_pictures_that_are_edited_on_the_way(place: Path, monkeypatch: pytest.Mo
 
 def test_a_cut_gives_back_what_was_hardly_changed(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     without_pictures(monkeypatch)
-    assert command(edit(place, "cut", "prompt=a crate", "distill=sds", "edit.where=all", "edit.cut=true")) == 0
+    strong = ("optimizer.lr.start=0.5", "optimizer.lr.end=0.5", "edit.cut=true", "edit.cut_smooth=0.01")
+    assert command(edit(place, "cut", "prompt=a crate", "distill=sds", "edit.where=all", *strong)) == 0
     after = fields(place / "cut")
     assert not bool(after["_extra_state"]) and 0 < float(after["region"].mean()) < 1
     assert "graph cut: the edit keeps" in (place / "cut" / "log.txt").read_text()
