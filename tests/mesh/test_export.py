@@ -207,7 +207,7 @@ def test_a_failed_check_leaves_the_old_file_and_nothing_half_written(tmp_path, m
     def refuse(path, mesh):
         raise BadFile("no")
 
-    monkeypatch.setattr(room, "check", refuse)
+    monkeypatch.setattr(room, "check_file", refuse)
     with pytest.raises(BadFile):
         export(box(), tmp_path, ["glb", "obj"])
     assert [(f.name, f.read_bytes()) for f in tmp_path.iterdir()] == [("mesh.glb", b"before")]
