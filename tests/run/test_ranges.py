@@ -12,7 +12,7 @@ from dream3d.run.ranges import CHOICES, RANGES, Range, of, out_of_range
 OUTSIDE = ("base", "benchmark", "experiment")  # no groups that a run has
 GROUPS = [f for f in sorted(configuration.folder().rglob("*.yaml")) if f.parent.name not in OUTSIDE]
 FILES = [f for f in GROUPS if f.stem != "compare"]
-PATH = {"reconstruct": ("prior.path=a.glb",)}
+PATH = {"vox_e": ["keep=none"], "reconstruct": ("prior.path=a.glb",)}
 EXPERIMENTS = [f.stem for f in (configuration.folder() / "experiment").glob("*.yaml")]
 
 
