@@ -6,6 +6,8 @@ from torch import Generator, Tensor
 
 from dream3d.contracts import Pair
 
+LEAST = 1e-20  # product of the two norms below which one of them is constant; its gradient is 0, not the rounding's
+
 
 def density_correlation(pair: Pair, generator: Generator, *, points: int = 16384) -> Float[Tensor, ""]:
     """``1 - corr(density, density of the source)``: Vox-E's volumetric regulariser (arXiv 2303.12048, Eq. 4), in
@@ -24,7 +26,8 @@ def correlation(a: Float[Tensor, " n"], b: Float[Tensor, " n"]) -> Float[Tensor,
     """Pearson's; 0 where one of them does not vary."""
     a, b = a - a.mean(), b - b.mean()
     spread = torch.linalg.vector_norm(a) * torch.linalg.vector_norm(b)
-    return (a @ b) / spread.clamp(min=torch.finfo(a.dtype).tiny)
+    varies = spread > LEAST
+    return torch.where(varies, (a @ b) / torch.where(varies, spread, torch.ones_like(spread)), 0.0)
 
 
 def in_ball(points: int, generator: Generator) -> Float[Tensor, "n 3"]:

@@ -30,6 +30,13 @@ def test_correlation_is_numpys() -> None:
     assert float(correlation(a, torch.ones_like(a))) == 0
 
 
+def test_a_constant_density_has_no_gradient() -> None:
+    for other in (torch.rand(50, generator=generator(0, 0, "x")), torch.zeros(50)):
+        a = torch.zeros(50, requires_grad=True)
+        correlation(a, other).backward()
+        assert a.grad is not None and a.grad.abs().max() == 0
+
+
 def test_nought_for_a_shape_that_is_only_more_solid_and_more_the_farther_it_moves() -> None:
     def of(at: float, factor: float) -> float:
         return float(density_correlation(pair_of(Blob(at, factor), Blob(0.0, 3.0)), generator(0, 0, "shape")))
