@@ -4,7 +4,7 @@ Premultiplied colour and alpha are resized, never straight colour, so that edges
 """
 
 from dataclasses import dataclass
-from typing import Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
 import torch.nn.functional as F
@@ -117,7 +117,8 @@ class Latent:
     @property
     def shift(self) -> float:
         """Subtracted from the VAE's latents before scaling; 0 for most VAEs."""
-        return by_name(self.vae.config, "shift_factor") or 0.0
+        shift: Any = by_name(self.vae.config, "shift_factor")
+        return shift or 0.0
 
     @torch.no_grad()
     def shown(self, picture: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b d y x"]:

@@ -130,8 +130,8 @@ LOGS = {"jsonl": "json", "tensorboard": "tensorboard", "wandb": "wandb"}
 
 def check_log(names: Sequence[object]) -> None:
     """Raise UserError for a logger that is unknown or not installed."""
-    for name in names:
-        if str(name) not in LOGS:
+    for name in map(str, names):
+        if name not in LOGS:
             raise UserError(f"log: got '{name}', expected some of: {', '.join(LOGS)}")
         if find_spec(LOGS[name]) is None:
             raise UserError(f"log: got '{name}', which is not installed; pip install {LOGS[name]}")
