@@ -209,7 +209,7 @@ def change(saved: DictConfig, key: str, settings: DictConfig) -> None:
     node = OmegaConf.select(settings, key)
     given = OmegaConf.to_container(node) if OmegaConf.is_config(node) else node  # references lead to the run's own
     if stage in STAGES and name == "steps" and OmegaConf.select(saved, f"{stage}.lr.finish") == saved[stage].steps:
-        saved[stage].lr.finish = max(int(str(given)), 1)
+        saved[stage].lr.finish = max(int(float(str(given))), 1)
     OmegaConf.update(saved, key, given, merge=False)
 
 
