@@ -20,8 +20,9 @@ def frechet(first: Float[Tensor, "n d"], second: Float[Tensor, "m d"]) -> float:
     a, b = first.double(), second.double()
     apart = (a.mean(0) - b.mean(0)).square().sum()
     # With X and Y the centred samples over the root of their number, Tr((C_1 C_2)^(1/2)) is the sum of the singular
-    # values of X Y^T: no root of a d x d matrix, which is singular where there are fewer samples than features.
-    x, y = ((s - s.mean(0)) / (len(s) - 1) ** 0.5 for s in (a, b))
+    # values of X Y^T: no root of a d x d matrix, which is singular where there are fewer samples than features. With
+    # X = Q R these are those of R_x R_y^T, at most d x d, however many samples there are.
+    x, y = (torch.linalg.qr((s - s.mean(0)) / (len(s) - 1) ** 0.5, mode="r").R for s in (a, b))
     shared = torch.linalg.svdvals(x @ y.T).sum()
     return (apart + x.square().sum() + y.square().sum() - 2 * shared).clamp(min=0).item()
 
