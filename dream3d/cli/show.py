@@ -46,10 +46,11 @@ def changed(saved: DictConfig) -> Tree:
 
 def last_row(file: Path) -> Tree:
     """The last complete line of a metrics file, {} if there is none."""
-    for line in reversed(file.read_text(encoding="utf-8").splitlines()):
+    lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
+    for line in reversed(lines):
         try:
             return json.loads(line)
-        except ValueError:
+        except ValueError:  # killed while writing
             continue
     return {}
 

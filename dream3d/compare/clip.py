@@ -15,9 +15,8 @@ from torch import Tensor
 from transformers import AutoTokenizer, CLIPModel
 
 from dream3d.errors import UserError
-from dream3d.priors.parts import Component, by_name
+from dream3d.priors.parts import CLIP_MEAN, CLIP_STD, Component, by_name
 
-MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 OPEN_CLIP = "open_clip:"
 
 
@@ -34,7 +33,7 @@ class Clip:
     def images(self, pictures: Float[Tensor, "n h w 3"]) -> Float[Tensor, "n d"]:
         """Embeddings of images with values in [0, 1], resized to the network's input size."""
         x = F.interpolate(pictures.permute(0, 3, 1, 2), size=(self.size, self.size), mode="bicubic", antialias=True)
-        mean, std = (torch.tensor(v)[:, None, None] for v in (MEAN, STD))
+        mean, std = (torch.tensor(v)[:, None, None] for v in (CLIP_MEAN, CLIP_STD))
         return self.encode_images((x.clamp(0, 1) - mean) / std)
 
     @torch.no_grad()

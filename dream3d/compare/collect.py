@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from dream3d.cli.show import last_row
 from dream3d.compare.values import Missing, from_json
 from dream3d.errors import UserError
 from dream3d.report.files import replacing
@@ -61,7 +62,7 @@ def plain_settings(folder: Path) -> Tree:
 
 def line_of(folder: Path, tree: Tree) -> Line:
     """What is known of one run."""
-    facts, logged = read(folder / "run.json", {}), last_line(folder / "metrics.jsonl")
+    facts, logged = read(folder / "run.json", {}), last_row(folder / "metrics.jsonl")
     failed = read(folder / "failed.json", None)
     state = "failed" if failed else "finished" if facts else "stopped"
     line: Line = dict.fromkeys(FIRST)
@@ -81,17 +82,6 @@ def read(file: Path, otherwise: Tree | None) -> Any:
         return json.loads(file.read_text(encoding="utf-8"))
     except (OSError, json.JSONDecodeError):
         return otherwise
-
-
-def last_line(file: Path) -> Tree:
-    """The last complete line of a log."""
-    lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
-    for line in reversed(lines):
-        try:
-            return json.loads(line)
-        except json.JSONDecodeError:  # killed while writing
-            continue
-    return {}
 
 
 def flat(tree: Mapping[str, object], before: str = "") -> Tree:

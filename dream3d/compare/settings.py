@@ -107,8 +107,7 @@ def read(words: Sequence[str]) -> Request:
 
 def known(key: str) -> bool:
     """Is it a setting of the runs, a group of ``conf/`` (``experiment`` is one), or deeper than the root?"""
-    root = key.isidentifier() and key not in Config.__dataclass_fields__
-    return not root or (configuration.folder() / key).is_dir()
+    return not key.isidentifier() or key in Config.__dataclass_fields__ or (configuration.folder() / key).is_dir()
 
 
 def value_of(word: str) -> Given:

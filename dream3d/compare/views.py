@@ -10,9 +10,9 @@ from trimesh.visual import ColorVisuals, TextureVisuals
 
 from dream3d.cameras import turntable
 from dream3d.mesh.importing.others import picture_of
-from dream3d.render.reference import Reference
 from dream3d.report.files import replacing
 from dream3d.report.pictures import to_bytes
+from dream3d.run.pictures import mesh_views
 from dream3d.run.previews import DISTANCE, ELEVATION, FOV_Y
 from dream3d.types import Image, Mesh
 
@@ -46,10 +46,7 @@ def exported(file: Path) -> Mesh:
 
 def round_views(mesh: Mesh, size: int, views: int = VIEWS) -> Image:
     """``views`` renders evenly around the mesh, the first from the front."""
-    reference = Reference(mesh)
-    camera = turntable(views, ELEVATION, DISTANCE, FOV_Y, size)
-    frames = [reference.picture(camera[i : i + 1], supersample=2, ambient=0.85) for i in range(views)]
-    return Image(torch.cat([f.colour for f in frames]), torch.cat([f.alpha for f in frames]))
+    return mesh_views(mesh, turntable(views, ELEVATION, DISTANCE, FOV_Y, size))
 
 
 def write_views(image: Image, path: Path) -> None:

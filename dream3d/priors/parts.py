@@ -2,6 +2,9 @@
 
 from typing import TYPE_CHECKING, Any, Protocol
 
+CLIP_MEAN, CLIP_STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
+"""Of the RGB in [0, 1] that CLIP's image encoders were trained on: pixels go in as ``(rgb - mean) / std``."""
+
 if TYPE_CHECKING:
 
     class Component(Protocol):

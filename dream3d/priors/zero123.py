@@ -25,13 +25,14 @@ from safetensors.torch import load_file
 from torch import Generator, Tensor, nn
 
 from dream3d.cameras import unflatten
+from dream3d.diffusion import alpha_sigma
 from dream3d.errors import UserError, first
 from dream3d.priors import prediction_type
 from dream3d.priors.loading.components import quiet, variant_of
 from dream3d.priors.loading.dtypes import cast_vae, chosen_dtype
 from dream3d.priors.loading.memory import ONE, Batch
 from dream3d.priors.loading.resolve import resolve
-from dream3d.priors.parts import Component
+from dream3d.priors.parts import CLIP_MEAN, CLIP_STD, Component
 from dream3d.priors.prediction_type import Prediction
 from dream3d.priors.spaces import Latent, resized
 from dream3d.types import Camera, Conditioning, Image, NoisePrediction
@@ -39,7 +40,6 @@ from dream3d.types import Camera, Conditioning, Image, NoisePrediction
 PROJECTIONS = ("cc_projection", "clip_camera_projection")
 """Folders of the projection: those of diffusers' community pipeline and of threestudio's."""
 POSE = 4
-CLIP_MEAN, CLIP_STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 
 
 @dataclass(frozen=True)
@@ -139,8 +139,7 @@ class Zero123:
         n = len(rows)
         x, at, camera = x_t.repeat(n, 1, 1, 1), t.repeat(n), text.camera.repeat(n, 1)
         out = self.predict(x, at, torch.cat(rows), camera)
-        alpha_bar = self.alpha_bar[at].view(-1, 1, 1, 1)
-        found = prediction_type.to_eps(self.prediction, out, x, alpha_bar.sqrt(), (1 - alpha_bar).sqrt())
+        found = prediction_type.to_eps(self.prediction, out, x, *alpha_sigma(self.alpha_bar, at, x))
         parts = found.split(len(x_t))
         return NoisePrediction(parts[0], parts[-1])
 

@@ -36,6 +36,7 @@ from dream3d.run.guidances import (
     build_loss,
     build_noise,
     build_prior,
+    build_text,
     compares,
     guidance_notes,
 )
@@ -55,11 +56,6 @@ def device_of(name: str) -> torch.device:
             f"device: got '{name}', but this machine (or this torch build) has {count} CUDA devices; use device=cpu"
         )
     return device
-
-
-def build_text(config: DictConfig, prior: ScoreModel, prompt: str) -> PromptEmbeddings:
-    """The embeddings of a prompt; view-dependent prompts only for priors that are not camera-conditioned."""
-    return instantiate(config.prompts)(prior=prior, prompt=prompt, negative=config.negative)
 
 
 def embedded_texts(

@@ -8,7 +8,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from dream3d.cameras import turntable
 from dream3d.editing.change import Change, change
 from dream3d.editing.views import region_shown
 from dream3d.fields.edited import Edited, as_field
@@ -16,12 +15,11 @@ from dream3d.fields.latents import in_rgb
 from dream3d.mesh.build import Build
 from dream3d.mesh.extract import find_isovalue, sample
 from dream3d.optimize import Setup
-from dream3d.render.reference import Reference
 from dream3d.report.files import replacing
 from dream3d.report.pictures import preview
 from dream3d.report.turntable import write_gif, write_mp4
-from dream3d.run.pictures import keep_before
-from dream3d.run.previews import DISTANCE, ELEVATION, FOV_Y, around
+from dream3d.run.pictures import keep_before, turntable_frames
+from dream3d.run.previews import around
 from dream3d.types import Mesh
 
 TINT = (0.9, 0.1, 0.5)  # of what may change, in region.png
@@ -46,7 +44,7 @@ def report_edit(setup: Setup, build_mesh: Build, after: Mesh, folder: Path, fram
         isovalue = find_isovalue(sample(source, resolution=GRID, chunk=65536), "auto")
         found = change(field, source, field.region.view((field.vertices,) * 3), isovalue, GRID)
     if frames:
-        pictures = torch.cat([once_round(mesh, frames) for mesh in (before, after)], dim=2)
+        pictures = torch.cat([turntable_frames(mesh, frames, size=240) for mesh in (before, after)], dim=2)
         write_mp4(pictures, folder / "before_after.mp4")
         write_gif(pictures[::2], folder / "before_after.gif", fps=12, side=480)
     preview(region_pictures(setup, field), folder / "region.png")
@@ -62,13 +60,6 @@ def in_words(found: Change) -> str:
         f"{found.changed:.0%} of the volume changed (IoU with the source {found.iou:.2f}); colours moved by {inside} "
         f"inside the region, {outside} outside (CIE76)"
     )
-
-
-def once_round(mesh: Mesh, frames: int, size: int = 240) -> Float[Tensor, "b h w 3"]:
-    """The mesh from all sides, over white."""
-    reference, camera = Reference(mesh), turntable(frames, ELEVATION, DISTANCE, FOV_Y, size)
-    views = [reference.picture(camera[i : i + 1], supersample=2, ambient=0.85) for i in range(frames)]
-    return torch.cat([view.over(torch.ones(1, 1, 1, 3)) for view in views])
 
 
 @torch.no_grad()

@@ -14,6 +14,7 @@ from dream3d.errors import UserError
 from dream3d.noise.image import FreshNoise
 from dream3d.optimize import Guidance, Setup
 from dream3d.priors.loading.memory import Batch
+from dream3d.prompts import PromptEmbeddings
 from dream3d.reference.view import PictureView
 from dream3d.run.picture import shown
 from dream3d.schedule import Constant
@@ -88,6 +89,11 @@ def compares(loss: Callable[..., Distilled], *, editing: bool) -> bool:
     return takes
 
 
+def build_text(config: DictConfig, prior: ScoreModel, prompt: str) -> PromptEmbeddings:
+    """The embeddings of a prompt; view-dependent prompts only for priors that are not camera-conditioned."""
+    return instantiate(config.prompts)(prior=prior, prompt=prompt, negative=config.negative)
+
+
 def build_guidances(config: DictConfig, setup: Setup, prior_of: PriorOf) -> dict[str, Guidance]:
     """One for each entry of ``config.guidance``; an entry inherits from the run what it does not set.
 
@@ -110,7 +116,7 @@ def build_guidance(name: str, entry: DictConfig, config: DictConfig, setup: Setu
         prior = shown(prior, picture)
     text = setup.text
     if {"prior", "prompts"} & own.keys():
-        text = instantiate(ours.prompts)(prior=prior, prompt=ours.prompt, negative=ours.negative)
+        text = build_text(ours, prior, ours.prompt)
     loss, student = build_loss(ours, prior)
     compares(loss, editing=False)
     weight = entry.get("weight", 1.0)

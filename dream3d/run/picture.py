@@ -15,6 +15,7 @@ from dream3d.optimize import Setup
 from dream3d.priors.addons.textual_inversion import picture_words
 from dream3d.priors.mini.family import MiniFamily
 from dream3d.priors.mini.lifting import Recognised, recognise, told, volumes_of
+from dream3d.priors.mini.volumes import Volumes
 from dream3d.priors.pipeline import Pipeline
 from dream3d.prompts import PromptEmbeddings
 from dream3d.reference.framing import Box
@@ -55,8 +56,9 @@ def seen_picture(config: DictConfig, prior: ScoreModel) -> Seen | None:
         config.prompt = config.prompt.strip() or Path(str(reference.file)).stem
         view = view_of(reference, source)
         return Seen(view, shown(prior, view), source.picture.notes)
-    found = recognised(config, reference, source, prior)
-    if found is None:
+    volumes = volumes_for(config, reference, prior)
+    found = None if volumes is None else recognised(config, reference, source, prior, volumes)
+    if volumes is None or found is None:
         if not config.prompt.strip():
             raise UserError(UNNAMED)
         if reference.pose == "auto":
@@ -65,7 +67,7 @@ def seen_picture(config: DictConfig, prior: ScoreModel) -> Seen | None:
     reference, notes = settled(config, reference, found)
     view = view_of(reference, source, Box(*found.box))
     if reference.invert and isinstance(prior, Pipeline):
-        prior = with_picture(prior, view, found, config.seed)
+        prior = with_picture(prior, volumes, view, found, config.seed)
         notes = (*notes, f"the prior's {found.noun} now has the shape and colours of the picture")
     return Seen(view, prior, source.picture.notes, notes)
 
@@ -75,13 +77,19 @@ def shown(prior: ScoreModel, view: PictureView) -> ScoreModel:
     return prior.show(view.target.image, view.reference.camera(8)) if isinstance(prior, LooksAtPicture) else prior
 
 
-def recognised(config: DictConfig, reference: Reference, source: Source, prior: ScoreModel) -> Recognised | None:
-    """What the embedded prior sees in the picture; None of other priors, and where nothing is to be found."""
+def volumes_for(config: DictConfig, reference: Reference, prior: ScoreModel) -> Volumes | None:
+    """The embedded prior's volumes; None of other priors, and where nothing is to be found."""
     family = prior.family if isinstance(prior, Pipeline) else None
     wanted = not config.prompt.strip() or reference.pose == "auto" or reference.invert
-    volumes = volumes_of(family) if wanted and isinstance(family, MiniFamily) else None
-    if volumes is None or not isinstance(family, MiniFamily):
-        return None
+    return volumes_of(family) if wanted and isinstance(family, MiniFamily) else None
+
+
+def recognised(
+    config: DictConfig, reference: Reference, source: Source, prior: ScoreModel, volumes: Volumes
+) -> Recognised | None:
+    """What the embedded prior sees in the picture."""
+    family = prior.family if isinstance(prior, Pipeline) else None
+    assert isinstance(family, MiniFamily)
     alpha = source.picture.alpha[..., None]
     rgba = torch.cat((source.picture.colour * alpha, alpha), dim=-1)
     return recognise(family, volumes, rgba, reference.camera(8), config.prompt, reference.pose == "given")
@@ -102,12 +110,10 @@ def settled(config: DictConfig, reference: Reference, found: Recognised) -> tupl
     return reference, notes
 
 
-def with_picture(prior: Pipeline, view: PictureView, found: Recognised, seed: int) -> Pipeline:
+def with_picture(prior: Pipeline, volumes: Volumes, view: PictureView, found: Recognised, seed: int) -> Pipeline:
     """The embedded prior whose shape of the noun is the picture's."""
     family, image = prior.family, view.target.image
     assert isinstance(family, MiniFamily)
-    volumes = volumes_of(family)
-    assert volumes is not None
     rgba = torch.cat((image.colour, image.alpha), dim=-1)[0]
     camera = view.reference.camera(8)
     try:

@@ -3,6 +3,8 @@
 from pathlib import Path
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from dream3d.cameras import turntable
 from dream3d.mesh.export import export
@@ -10,7 +12,7 @@ from dream3d.render.reference import Reference
 from dream3d.report.turntable import write_gif, write_mp4
 from dream3d.report.viewer import write_viewer
 from dream3d.run.previews import DISTANCE, ELEVATION, FOV_Y
-from dream3d.types import Mesh
+from dream3d.types import Camera, Image, Mesh
 
 BEFORE = "coarse.glb"
 """File name of the mesh before refinement, with vertex colours."""
@@ -30,13 +32,21 @@ def write_pictures(folder: Path, mesh: Mesh, prompt: str, frames: int = 60, size
         write_viewer(folder / "mesh.glb", folder / "viewer.html", prompt, folder / BEFORE)
 
 
+def mesh_views(mesh: Mesh, camera: Camera) -> Image:
+    """The mesh from every camera, one at a time: antialiased, lightly shaded."""
+    reference = Reference(mesh)
+    views = [reference.picture(camera[i : i + 1], supersample=2, ambient=0.85) for i in range(len(camera))]
+    return Image(torch.cat([view.colour for view in views]), torch.cat([view.alpha for view in views]))
+
+
+def turntable_frames(mesh: Mesh, frames: int, size: int) -> Float[Tensor, "b h w 3"]:
+    """The mesh over white from ``frames`` cameras evenly around it, the first from the front."""
+    views = mesh_views(mesh, turntable(frames, ELEVATION, DISTANCE, FOV_Y, size))
+    return views.over(torch.ones(1, 1, 1, 3))
+
+
 def write_turntable(folder: Path, mesh: Mesh, frames: int, size: int) -> None:
     """A 360-degree turntable of the exported mesh: all frames as a video, every other one as a GIF."""
-    reference = Reference(mesh)
-    camera = turntable(frames, ELEVATION, DISTANCE, FOV_Y, size)
-    white = torch.ones(1, 1, 1, 3)
-    pictures = torch.cat([
-        reference.picture(camera[i : i + 1], supersample=2, ambient=0.85).over(white) for i in range(frames)
-    ])  # fmt: skip
+    pictures = turntable_frames(mesh, frames, size)
     write_mp4(pictures, folder / "turntable.mp4")
     write_gif(pictures[::2], folder / "turntable.gif", fps=12)

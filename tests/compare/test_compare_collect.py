@@ -5,7 +5,8 @@ import json
 import pytest
 
 from dream3d.cli.overrides import composed
-from dream3d.compare.collect import collect, last_line
+from dream3d.cli.show import last_row
+from dream3d.compare.collect import collect
 from dream3d.errors import UserError
 
 
@@ -46,8 +47,8 @@ def test_settings_that_differ_have_columns_and_no_others(runs):
 
 
 def test_half_a_line_is_skipped(runs):
-    assert last_line(runs / "a" / "metrics.jsonl")["step"] == 4
-    assert last_line(runs / "nothing") == {}
+    assert last_row(runs / "a" / "metrics.jsonl")["step"] == 4
+    assert last_row(runs / "nothing") == {}
 
 
 def test_nothing_to_collect_is_said(tmp_path):

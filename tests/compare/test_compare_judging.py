@@ -83,7 +83,7 @@ def test_clip_scores_are_those_of_the_model(folder):
     captions = ["a corgi", "a red truck"]
     found = clip_scores(red, "a corgi", captions, eyes)
     tokens = words(captions, padding=True, return_tensors="pt")
-    mean, std = (torch.tensor(v).view(3, 1, 1) for v in (clips.MEAN, clips.STD))
+    mean, std = (torch.tensor(v).view(3, 1, 1) for v in (clips.CLIP_MEAN, clips.CLIP_STD))
     pixels = (red.colour.permute(0, 3, 1, 2)[:1] - mean) / std
     with torch.no_grad():
         out = model(input_ids=tokens.input_ids, attention_mask=tokens.attention_mask, pixel_values=pixels)

@@ -20,7 +20,7 @@ class Model(torch.nn.Module):
 
     def encode_image(self, x):
         assert x.shape[2:] == (8, 8)
-        std, mean = (torch.tensor(v) for v in (clips.STD, clips.MEAN))
+        std, mean = (torch.tensor(v) for v in (clips.CLIP_STD, clips.CLIP_MEAN))
         return x.mean(dim=(2, 3)) * std + mean
 
     def encode_text(self, tokens):
