@@ -61,6 +61,7 @@ def sampled(field: Field, points: Float[Tensor, "z y x 3"]) -> Surface:
 
 
 def pieces(field: Field, points: Float[Tensor, "n 3"]) -> Iterator[Surface]:
+    """The field at many points, a chunk at a time."""
     for part in points.split(CHUNK):
         yield field.surface(part)
 
@@ -71,4 +72,5 @@ def eroded(solid: Bool[Tensor, "z y x"]) -> Bool[Tensor, "z y x"]:
 
 
 def mean_over(values: Float[Tensor, "z y x"], where: Bool[Tensor, "z y x"]) -> float | None:
+    """The mean over the marked cells; None where none is marked."""
     return float(values[where].mean()) if where.any() else None

@@ -133,4 +133,5 @@ def nothing(prior: ScoreModel, x: Float[Tensor, "b *d"], t: Tensor, noise: Tenso
 
 
 def over_white(image: Image) -> Float[Tensor, "b h w 3"]:
+    """The picture composited over white."""
     return image.over(torch.ones_like(image.colour[:, :1, :1]))

@@ -6,7 +6,6 @@ from functools import cache
 
 import torch
 from jaxtyping import Float
-from kornia.losses import ssim_loss
 from torch import Generator, Tensor
 
 from dream3d.errors import UserError
@@ -29,6 +28,8 @@ def patch(
 
 def structure(a: Float[Tensor, "b 3 h w"], b: Float[Tensor, "b 3 h w"]) -> Float[Tensor, ""]:
     """``(1 - SSIM) / 2`` (Wang et al. 2004), windows of 5 pixels: 0 for equal pictures."""
+    from kornia.losses import ssim_loss  # takes a second, and only edits of data sets need it
+
     return ssim_loss(a, b, WINDOW)
 
 
@@ -40,6 +41,11 @@ def lpips(a: Float[Tensor, "b 3 h w"], b: Float[Tensor, "b 3 h w"]) -> Float[Ten
 
 @cache
 def lpips_network(device: torch.device) -> Callable[[Tensor, Tensor], Tensor]:
+    """LPIPS of two pictures in [-1, 1] by VGG (arXiv 1801.03924).
+
+    Raises:
+        UserError: the package lpips is not installed.
+    """
     try:
         module = importlib.import_module("lpips")
     except ImportError as error:

@@ -1,6 +1,5 @@
 """Colour match: the fraction of the object in the colour named by the prompt."""
 
-import kornia.color
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -28,4 +27,6 @@ def colour_match(image: Image, palette: Float[Tensor, "k 3"], wanted: int) -> fl
 
 def lab(colours: Float[Tensor, "n 3"]) -> Float[Tensor, "n 3"]:
     """CIE L*a*b* of sRGB values."""
-    return kornia.color.rgb_to_lab(colours.T[None, :, None, :])[0, :, 0].T
+    from kornia.color import rgb_to_lab  # takes a second, and few runs need it
+
+    return rgb_to_lab(colours.T[None, :, None, :])[0, :, 0].T

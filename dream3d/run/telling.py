@@ -82,8 +82,8 @@ class Pace:
 def spoken(seconds: float) -> str:
     """A length of time for people.
 
-    >>> spoken(42.4), spoken(100), spoken(4000)
-    ('42 s', '1 min 40 s', '1 h 7 min')
+    >>> spoken(42.4), spoken(100.0), spoken(4000.0)
+    ('42 s', '1 min 40 s', '1 h 6 min')
     """
     whole = round(seconds)
     if whole < 60:

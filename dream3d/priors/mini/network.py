@@ -17,6 +17,7 @@ What makes it learn fast for its size:
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ import torch
 import torch.nn.functional as F
 from diffusers import ConfigMixin, ModelMixin
 from diffusers.configuration_utils import register_to_config
-from diffusers.models.unets.unet_2d_condition import UNet2DConditionOutput
+from diffusers.utils import BaseOutput
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -113,6 +114,13 @@ class Level(nn.Module):
         for block in self.blocks:
             x = block(x, emb)
         return x if self.attention is None else self.attention(x, text)
+
+
+@dataclass
+class MiniOutput(BaseOutput):
+    """What ``MiniUNet`` returns, as diffusers' UNets do (their own class takes seconds to import)."""
+
+    sample: Tensor  # (b, 4, h, w)
 
 
 class MiniUNet(ModelMixin, ConfigMixin):
@@ -205,7 +213,7 @@ class MiniUNet(ModelMixin, ConfigMixin):
         class_labels: Float[Tensor, "b 17"] | None = None,
         painted: Float[Tensor, "b 4 h w"] | None = None,
         return_dict: bool = True,
-    ) -> UNet2DConditionOutput | tuple[Tensor]:
+    ) -> MiniOutput | tuple[Tensor]:
         """v-prediction for ``sample`` at ``timestep`` (scalar or (b,)), shaped like ``sample``.
 
         ``painted``: premultiplied RGBA in [0, 1]; all zeros (or None) where nothing is painted.
@@ -237,4 +245,4 @@ class MiniUNet(ModelMixin, ConfigMixin):
         shown = painted.flatten(1).amax(1)[:, None, None, None] > 0
         part = ((last - t) / (last - first)).clamp(0, 1)[:, None, None, None].to(v.dtype)
         v = torch.where(shown, part * v, v) + gaussian_v(sample, t, painted, config.spread).to(v.dtype)
-        return UNet2DConditionOutput(sample=v) if return_dict else (v,)
+        return MiniOutput(sample=v) if return_dict else (v,)
