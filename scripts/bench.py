@@ -80,7 +80,8 @@ def table(result: dict[str, Any]) -> str:
     lines += [f"{name:<25} {r['over sds']['of means']:.2f}x SDS" for name, r in result["methods"].items()]
     for name, found in result["counts"].items():
         own, rest, waits = found["operators"]["network"], found["operators"]["rest"], found["waits"]["rest"]
-        lines += [f"{name:<25} {rest} operators beside the {own} of the network; {waits} waits"]
+        launched = sum(found["launches"].values())
+        lines += [f"{name:<25} {rest} operators beside the {own} of the network, {launched} launches; {waits} waits"]
     lines += [f"command line imported in  {result['imports']['command line']:.2f} s"]
     if "seconds" in result["command"]:
         stages = ", ".join(f"{k} {v:.0f} s" for k, v in result["command"]["stages"].items())

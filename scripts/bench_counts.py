@@ -25,6 +25,13 @@ from dream3d.run.build import build
 NETWORK = "the prior's network"
 WAITS = {"_local_scalar_dense", "nonzero", "is_nonzero", "masked_select", "_unique", "_unique2", "unique_dim", "equal"}
 MASKED = {"index", "index_put", "index_put_", "_index_put_impl_"}
+# Leaf operators that only describe or allocate memory: a device is launched nothing for them.
+BOOKKEEPING = {
+    "alias", "as_strided", "as_strided_", "detach", "detach_", "empty", "empty_like", "empty_strided", "expand",
+    "lift_fresh", "narrow", "permute", "reshape", "resize_", "resolve_conj", "resolve_neg", "result_type", "select",
+    "set_", "slice", "split", "squeeze", "t", "to", "transpose", "unbind", "unsqueeze", "view", "view_as_real",
+    "_local_scalar_dense", "_reshape_alias", "_unsafe_view",
+}  # fmt: skip
 CASES = {"default": (), "VSD on a hash grid": ("distill=vsd", "field=hashgrid")}
 
 
@@ -72,29 +79,34 @@ def parents(event: FunctionEvent | None) -> Iterator[FunctionEvent]:
         event = event.cpu_parent
 
 
-def operators(events: Sequence[FunctionEvent]) -> Counter[bool]:
-    """Leaf operators: those of the network, forward and (by autograd's numbers) backward, and the others."""
+def operators(events: Sequence[FunctionEvent]) -> tuple[Counter[bool], Counter[bool]]:
+    """Leaf operators, and those of them that compute or copy something (what a GPU is launched): of the network,
+    forward and (by autograd's numbers) backward, and the others."""
     forward = {e.sequence_nr for e in events if any(p.name == NETWORK for p in parents(e))} - {-1}
     found: Counter[bool] = Counter()
+    launched: Counter[bool] = Counter()
     for event in events:
         if event.name.startswith("aten::") and not any(c.name.startswith("aten::") for c in event.cpu_children):
             above = list(parents(event))
             back = any("Backward" in p.name and p.sequence_nr in forward for p in above)
-            found[back or any(p.name == NETWORK for p in above)] += 1
-    return found
+            inside = back or any(p.name == NETWORK for p in above)
+            found[inside] += 1
+            launched[inside] += event.name.removeprefix("aten::") not in BOOKKEEPING
+    return found, launched
 
 
 def counted(setup: Setup, step: int) -> dict[str, dict[str, int]]:
-    """Of one step, the setup being warm: leaf operators and waits, inside and outside the network."""
+    """Of one step, the setup being warm: leaf operators, launches and waits, inside and outside the network."""
     waits = Waits()
     with patch("dream3d.render.sampling.compacts", lambda _: False), patch("dream3d.optimize.check_finite"):
         with watched(setup.prior, waits), profile(activities=[ProfilerActivity.CPU]) as profiled:
             next(optimize(setup, step, step + 1))
         with watched(setup.prior, waits), waits:
             next(optimize(setup, step + 1, step + 2))
-    leaves = operators(profiled.events() or [])
+    leaves, launched = operators(profiled.events() or [])
     return {
         "operators": {"network": leaves[True], "rest": leaves[False]},
+        "launches": {"network": launched[True], "rest": launched[False]},
         "waits": {"network": waits.found[True], "rest": waits.found[False]},
     }
 

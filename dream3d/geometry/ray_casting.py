@@ -41,6 +41,13 @@ class Scene:
         barycentric = torch.stack((1 - u - v, u, v), dim=-1)
         return Hits(torch.from_numpy(found["primID"]).long(), barycentric, torch.from_numpy(found["tfar"]))
 
+    def first(
+        self, origin: Float[np.ndarray, "r 3"], direction: Float[np.ndarray, "r 3"]
+    ) -> tuple[Int[np.ndarray, " r"], Float[np.ndarray, " r"], Float[np.ndarray, " r"]]:
+        """``cast`` without tensors: the face first hit (-1: none), the weights of its second and third corner."""
+        found = self._scene.run(np.ascontiguousarray(origin, np.float32), np.ascontiguousarray(direction), output=1)
+        return found["primID"], found["u"], found["v"]
+
     def blocked(self, rays: Rays) -> Bool[Tensor, " r"]:
         """Does anything lie on each ray? Twice as fast as asking what comes first."""
         return torch.from_numpy(self._scene.run(*_arrays(rays), query="OCCLUDED")) >= 0

@@ -7,6 +7,7 @@ directional and fixed in the world, above and somewhat in front: ``ambient + (1 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -14,7 +15,7 @@ from torch import Tensor
 from dream3d.geometry.normals import face_normals
 from dream3d.geometry.ray_casting import Scene
 from dream3d.priors.mini.latents import Latents
-from dream3d.types import Mesh, Rays
+from dream3d.types import Mesh
 
 AMBIENT = 0.8
 LIGHT = torch.nn.functional.normalize(torch.tensor([0.0, 1.0, 0.35]), dim=0)
@@ -22,52 +23,66 @@ SUPERSAMPLE = 2
 
 
 class ShadedSurface:
-    """A mesh with its shading, ready to be seen from anywhere; closed, faces outwards."""
+    """A mesh with its shading, ready to be seen from anywhere; closed, faces outwards.
+
+    In numpy: a view is many small steps on the CPU, which cost torch several times as much.
+    """
 
     def __init__(self, mesh: Mesh) -> None:
         assert mesh.colours is not None
         self.scene = Scene(mesh.vertices, mesh.faces)
         low, high = mesh.vertices.amin(0), mesh.vertices.amax(0)
-        self.corners = torch.cartesian_prod(*torch.stack((low, high), dim=1))
+        self.corners = torch.cartesian_prod(*torch.stack((low, high), dim=1)).numpy()
         shade = AMBIENT + (1 - AMBIENT) * (face_normals(mesh.vertices, mesh.faces) @ LIGHT)
         a, b, c = (mesh.colours[mesh.faces] * shade[:, None, None]).clamp(max=1).unbind(1)
-        self.linear = torch.cat((a, b - a, c - a), dim=1)  # colour = a + u (b - a) + v (c - a)
+        self.linear = torch.stack((a, b - a, c - a), dim=1).numpy()  # colour = a + u (b - a) + v (c - a)
 
     def view(self, camera: Float[Tensor, " 17"], size: int) -> Float[Tensor, "4 h w"]:
         """Premultiplied RGBA of ``size`` x ``size`` pixels, each the mean of 2 x 2 rays, on the CPU."""
         edge = size * SUPERSAMPLE
         rows, columns = self.window(camera, edge)
-        hits = self.scene.cast(rays_through(camera, edge, rows, columns))
-        seen = (hits.face >= 0).nonzero().squeeze(1)
-        base, along_u, along_v = self.linear[hits.face[seen]].split(3, dim=1)
-        weight = hits.barycentric[seen]
-        part = torch.zeros(len(hits.face), 4)
-        part[seen, :3] = base + weight[:, 1:2] * along_u + weight[:, 2:] * along_v
-        part[seen, 3] = 1.0
-        samples = torch.zeros(1, 4, edge, edge)
-        samples[0, :, rows, columns] = part.T.view(4, rows.stop - rows.start, columns.stop - columns.start)
-        return torch.nn.functional.avg_pool2d(samples, SUPERSAMPLE)[0]
+        origin, directions = rays_through(camera, edge, rows, columns)
+        face, u, v = self.scene.first(
+            np.broadcast_to(origin, directions.shape).reshape(-1, 3), directions.reshape(-1, 3)
+        )
+        seen = np.flatnonzero(face >= 0)
+        weights = np.stack((np.ones(len(seen), np.float32), u[seen], v[seen]), axis=1)
+        part = np.zeros((len(face), 4), np.float32)
+        part[seen, :3] = np.einsum("nk,nkc->nc", weights, self.linear[face[seen]])
+        part[seen, 3] = 1
+        samples = np.zeros((edge, edge, 4), np.float32)
+        samples[rows, columns] = part.reshape(*directions.shape[:2], 4)
+        pixels = samples.reshape(size, SUPERSAMPLE, size, SUPERSAMPLE, 4).mean((1, 3))
+        return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
 
     def window(self, camera: Float[Tensor, " 17"], edge: int) -> tuple[slice, slice]:
         """Rows and columns that may see the mesh: those of its bounding box, or all where the camera is inside that."""
-        c2w = camera[:16].view(4, 4)
-        local = (self.corners - c2w[:3, 3]) @ c2w[:3, :3]
-        if float(local[:, 2].max()) > -1e-3:
+        rotation, position, tangent = pose(camera)
+        local = (self.corners - position) @ rotation
+        if local[:, 2].max() > -1e-3:
             return slice(0, edge), slice(0, edge)
-        at = local[:, :2] / -local[:, 2:] / torch.tan(camera[16] / 2) * torch.tensor([0.5, -0.5]) + 0.5
-        first = (at.amin(0) * edge).floor().long().clamp(0, edge - 1).tolist()
-        last = (at.amax(0) * edge).ceil().long().clamp(1, edge).tolist()
-        return slice(first[1], max(last[1], first[1] + 1)), slice(first[0], max(last[0], first[0] + 1))
+        at = (local[:, :2] / -local[:, 2:] / tangent * (0.5, -0.5) + 0.5) * edge
+        first = np.floor(at.min(0)).clip(0, edge - 1).astype(int)
+        last = np.maximum(np.ceil(at.max(0)).clip(1, edge).astype(int), first + 1)
+        return slice(first[1], last[1]), slice(first[0], last[0])
 
 
-def rays_through(camera: Float[Tensor, " 17"], edge: int, rows: slice, columns: slice) -> Rays:
-    """Rays through the centres of some of ``edge`` x ``edge`` pixels (``cameras.pixel_rays``); directions not of unit
-    length, which finding the first surface does not need."""
-    c2w = camera[:16].view(4, 4)
-    at = ((torch.arange(edge) + 0.5) / edge * 2 - 1) * torch.tan(camera[16] / 2)
-    right, up, back = c2w[:3, :3].unbind(1)
-    direction = at[columns][None, :, None] * right - at[rows][:, None, None] * up - back
-    return Rays(c2w[:3, 3].expand(1, *direction.shape), direction[None])
+def pose(camera: Float[Tensor, " 17"]) -> tuple[np.ndarray, np.ndarray, np.floating]:
+    """Rotation, position and the tangent of half the field of view."""
+    numbers = camera.numpy()
+    c2w = numbers[:16].reshape(4, 4)
+    return c2w[:3, :3], c2w[:3, 3], np.tan(numbers[16] / 2)
+
+
+def rays_through(
+    camera: Float[Tensor, " 17"], edge: int, rows: slice, columns: slice
+) -> tuple[Float[np.ndarray, "3"], Float[np.ndarray, "h w 3"]]:
+    """The common origin and the directions of rays through the centres of some of ``edge`` x ``edge`` pixels
+    (``cameras.pixel_rays``); directions not of unit length, which finding the first surface does not need."""
+    rotation, position, tangent = pose(camera)
+    at = ((np.arange(edge, dtype=np.float32) + 0.5) / edge * 2 - 1) * tangent
+    right, up, back = rotation.T
+    return position, at[columns][None, :, None] * right - (at[rows][:, None, None] * up + back)
 
 
 @dataclass
