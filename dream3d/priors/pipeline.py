@@ -14,6 +14,7 @@ from dream3d.priors.addons.controlnet import Control, load_control
 from dream3d.priors.addons.ip_adapter import NONE, ImagePrompt, IPAdapter, load_image
 from dream3d.priors.addons.lora_and_embeddings import add_files
 from dream3d.priors.addons.multiview import MultiView, seeing_together
+from dream3d.priors.addons.tiny_vae import load_tiny_vae
 from dream3d.priors.families import Family, Instruct, Sdxl, cut_words, family_of
 from dream3d.priors.latent_rgb import affine_rgb
 from dream3d.priors.loading.components import ENCODERS
@@ -213,6 +214,7 @@ def load(
     device: torch.device | str = "cpu",
     dtype: str = "auto",
     vae_dtype: str = "auto",
+    vae: str | None = None,
     text_device: str | None = None,
     resolution: int | None = None,
     posterior: Literal["mean", "sample"] = "mean",
@@ -236,6 +238,7 @@ def load(
 
     Args:
         dtype, vae_dtype: ``auto``, float32, float16 or bfloat16 (``dtypes.py``).
+        vae: folder of an AutoencoderTiny (TAESD) to use instead of the prior's VAE (``tiny_vae.py``).
         text_device: where prompts are embedded (once a run); None: ``device``.
         resolution: pixels of the images it wants; None: what it was trained at.
         posterior: the VAE's mean, or a sample of it (``encode`` then needs a generator).
@@ -254,6 +257,7 @@ def load(
     device, kind = torch.device(device), chosen_dtype(dtype, torch.device(device))
     text_kind = torch.float32 if torch.device(text_device or device).type == "cpu" else kind
     folder, parts = opened(path, places, (kind, text_kind), config, offline=offline, check=memory_check)
+    parts = parts if vae is None else replace(parts, vae=load_tiny_vae(vae, parts.vae))
     notes = [*add_files(parts, lora, lora_scale, embeddings), *prediction_type.hints(parts.scheduler, steps)]
     space = space_of(parts, resolution, posterior)
     family = seeing_together(family_of(parts, space.size, guidance), parts.network)
@@ -269,7 +273,7 @@ def load(
     picture = load_image(image, parts.network)
     for part in (*resident, *texts):
         part.to(text_device or device if part in texts else device)
-    save_time(options, parts.network)
+    save_time(options, parts.network, parts.vae)
     alpha_bar, timesteps, prediction = prediction_type.schedule(parts.scheduler, steps)
     return Pipeline(
         cast(nn.Module, parts.network), family, space, alpha_bar=alpha_bar.to(device), timesteps=timesteps.to(device),

@@ -93,7 +93,8 @@ class Latent:
 
     ``posterior`` is "mean", or "sample" (what most public SDS code does; it adds noise to x and needs
     a Generator). An image whose colour already has the latent channels (fields in latent space,
-    arXiv 2211.07600) is composited and resized, and the VAE is left alone.
+    arXiv 2211.07600) is composited and resized, and the VAE is left alone. An AutoencoderTiny (TAESD) has no
+    posterior: its latents are exact, whichever is asked for.
     """
 
     vae: Component
@@ -132,14 +133,23 @@ class Latent:
         if pixels.shape[1] == self.channels:
             return resized(pixels, self.size // self.factor)
         pixels = 2 * resized(pixels, self.size) - 1
-        posterior = self.vae.encode(pixels.to(self.vae.dtype)).latent_dist
-        mean, std = posterior.mean.float(), posterior.std.float()
-        if self.posterior == "sample":
+        mean, std = self.moments(pixels)
+        if self.posterior == "sample" and std is not None:
             if generator is None:
                 raise ValueError("encode: posterior is 'sample' but got no generator; pass one, or use posterior=mean")
             draw = torch.randn(mean.shape, generator=generator, device=generator.device)
             mean = mean + std * draw.to(mean)
         return self.scale * (mean - self.shift)
+
+    def moments(
+        self, pixels: Float[Tensor, "b 3 h w"]
+    ) -> tuple[Float[Tensor, "b d y x"], Float[Tensor, "b d y x"] | None]:
+        """Mean and standard deviation of the posterior at pixels in [-1, 1]; None where latents have no spread."""
+        found = self.vae.encode(pixels.to(self.vae.dtype))
+        latents = by_name(found, "latents")
+        if latents is not None:
+            return latents.float(), None
+        return found.latent_dist.mean.float(), found.latent_dist.std.float()
 
     def decode(self, x: Float[Tensor, "b d y x"]) -> Float[Tensor, "b h w 3"]:
         z = x / self.scale + self.shift
@@ -166,4 +176,6 @@ def space_of(parts: Components, resolution: int | None, posterior: Literal["mean
             f"prior: got a network with {channels} input channels, expected {wanted}; "
             "use a text-to-image or InstructPix2Pix folder, not one for inpainting or upscaling"
         )
+    if edits and type(parts.vae).__name__ == "AutoencoderTiny":
+        raise UserError("prior.vae: got a folder with an editing model, whose pictures only its own VAE encodes")
     return space

@@ -17,7 +17,7 @@ import copy
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -192,9 +192,9 @@ def estimate(
     unet, held, encode, student = to_meta(network), 0.0, 0.0, 0.0
     pixels = space.size
     if isinstance(space, Latent):
-        vae = to_meta(space.vae)
+        hollow = replace(space, vae=to_meta(space.vae))
         image = meta(1, 3, pixels, pixels, dtype=space.vae.dtype).requires_grad_()
-        held, encode = counted(lambda: vae.encode(image).latent_dist.mean, True, [vae])
+        held, encode = counted(lambda: hollow.moments(image)[0], True, [hollow.vae])
         pixels //= space.factor
     rows = family.views if isinstance(family, SeesTogether) else 1
     x, t, camera = meta(rows, space.channels, pixels, pixels, dtype=dtype), meta(rows), meta(rows, 17)

@@ -48,11 +48,12 @@ def save_memory(options: Options, network: Component, vae: Component | None) -> 
         able("vae_checkpointing", vae, "enable_gradient_checkpointing")()
 
 
-def save_time(options: Options, network: Component) -> None:
-    """The same for the two that make it faster; ``network`` is on its device by now."""
-    if options.channels_last:
-        assert isinstance(network, nn.Module)
-        in_channels_last(network)
+def save_time(options: Options, network: Component, vae: Component | None) -> None:
+    """The same for the two that make it faster; the parts are on their device by now."""
+    for part in (network, vae) if options.channels_last else ():
+        if part is not None:
+            assert isinstance(part, nn.Module)
+            in_channels_last(part)
     if options.compile:
         network.compile()
 
