@@ -85,10 +85,9 @@ class VolumeRenderer(nn.Module):
             raise ValueError("render: got shading without normals; ask for analytic or finite normals")
         rays = pixel_rays(camera)
         flat = _flattened(rays, generator)
-        parts = [
-            self._trace(field, FlatRays(*(x[i : i + self.chunk] for x in flat)), normals, shading)
-            for i in range(0, len(flat.view), self.chunk)
-        ]
+        chunks = [FlatRays(*(x[i : i + self.chunk] for x in flat)) for i in range(0, len(flat.view), self.chunk)]
+        trace = self._trace if len(chunks) == 1 or not torch.is_grad_enabled() else self._recomputed
+        parts = [trace(field, rays, normals, shading) for rays in chunks]
         traced = parts[0] if len(parts) == 1 else _joined(parts)
         pixels = traced.pixels.view(len(camera), camera.height, camera.width, -1)
         end = pixels.shape[-1] - (0 if traced.normals is None else 3)
@@ -121,6 +120,13 @@ class VolumeRenderer(nn.Module):
             values.append(normal)
         pixels = accumulate(weight, torch.cat(values, dim=-1), samples)
         return _Traced(pixels, samples, weight, points, surface.density, normal)
+
+    def _recomputed(self, field: Field, rays: FlatRays, normals: Normals, shading: Shading | None) -> _Traced:
+        """A chunk whose activations are computed again in the backward pass (arXiv 1604.06174), so that memory does not
+        grow with the number of chunks. Nothing in a chunk is random: its offsets are drawn before."""
+        from torch.utils.checkpoint import checkpoint
+
+        return checkpoint(self._trace, field, rays, normals, shading, use_reentrant=False, preserve_rng_state=False)
 
     def _normal(self, field: Field, points: Float[Tensor, "n 3"], normals: Normals) -> Float[Tensor, "n 3"] | None:
         if normals == "analytic":
