@@ -261,6 +261,15 @@ class LooksAtPicture(Protocol):
 
 
 @runtime_checkable
+class KnowsObjects(Protocol):
+    """A prior that knows the very objects of its images, and so where in the frame they are."""
+
+    def views(self, camera: Camera) -> Image:
+        """Every object from the one camera, in its resolution."""
+        ...
+
+
+@runtime_checkable
 class FreesText(Protocol):
     """A prior whose text encoders can be dropped once the prompts are embedded."""
 

@@ -19,7 +19,7 @@ from dream3d.cameras import unflatten
 from dream3d.errors import UserError
 from dream3d.mesh.reading import load_folder, load_textured
 from dream3d.render.reference import Reference
-from dream3d.types import Conditioning, Image, Mesh, NoisePrediction
+from dream3d.types import Camera, Conditioning, Image, Mesh, NoisePrediction
 
 
 class Renders:
@@ -42,6 +42,11 @@ class Renders:
         """RGBA in [-1, 1]; the background is not seen."""
         rgba = torch.cat((image.colour, image.alpha), dim=-1).permute(0, 3, 1, 2)
         return 2 * torch.nn.functional.interpolate(rgba, size=self.resolution, mode="area") - 1
+
+    def views(self, camera: Camera) -> Image:
+        """Every mesh from the one camera, in its resolution."""
+        images = [reference.picture(camera) for reference in self.references]
+        return Image(torch.cat([image.colour for image in images]), torch.cat([image.alpha for image in images]))
 
     def pictures(self, camera: Float[Tensor, "b 17"]) -> Float[Tensor, "b k d"]:
         """Every mesh from every camera, flattened to vectors."""

@@ -19,12 +19,21 @@ class Box:
 
 
 def box_of(alpha: Float[Tensor, "h w"]) -> tuple[float, float, float, float]:
-    """(left, top, right, bottom) in pixels of what is at least half opaque. Raises UserError where nothing is."""
+    """(left, top, right, bottom) in pixels of what is opaque, as far into a pixel as it is covered. Raises UserError
+    where less than 2 x 2 or 16 pixels are at least half opaque."""
     opaque = alpha > 0.5
-    rows, columns = opaque.any(1).nonzero()[:, 0], opaque.any(0).nonzero()[:, 0]
-    if len(rows) < 2 or len(columns) < 2 or int(opaque.sum()) < 16:
+    if int(opaque.any(0).sum()) < 2 or int(opaque.any(1).sum()) < 2 or int(opaque.sum()) < 16:
         raise UserError("image: got a picture without an object (nothing is opaque); check its alpha or image.mask=")
-    return float(columns[0]), float(rows[0]), float(columns[-1] + 1), float(rows[-1] + 1)
+    (left, right), (top, bottom) = ends(alpha.amax(0)), ends(alpha.amax(1))
+    return left, top, right, bottom
+
+
+def ends(covered: Float[Tensor, " n"]) -> tuple[float, float]:
+    """Where a row of pixels begins and ends to be covered, by the coverage of the two pixels at each end."""
+    inside = (covered > 0.5).nonzero()[:, 0]
+    first, last = int(inside[0]), int(inside[-1])
+    padded = [0.0, *covered.tolist(), 0.0]
+    return first + 1 - padded[first + 1] - padded[first], last + padded[last + 1] + padded[last + 2]
 
 
 def place(channels: Float[Tensor, "h w c"], alpha: Float[Tensor, "h w"], box: Box) -> Float[Tensor, "s s c"]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 
 from rich.console import Console
 from rich.progress import (
@@ -116,14 +116,19 @@ def summary(
     files: Mapping[str, str],
     stages: Mapping[str, float],
     warnings: Sequence[str] = (),
+    gradient_norms: Mapping[str, float] = MappingProxyType({}),
 ) -> None:
-    """What was made (``files``: name in the folder -> what it is), where, and the seconds of each stage."""
+    """What was made (``files``: name in the folder -> what it is), where, the seconds of each stage, and the median
+    ``gradient_norms`` of the guidance terms, where there are several."""
     made = Table(title=Text(f'"{title}"'), title_justify="left", box=None, show_header=False, padding=(0, 2))
     for name, what in files.items():
         made.add_row(Text(name, style="bold"), Text(what), Text(size(folder / name)))
     console.print(made)
     spent = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in stages.items())
     say(console, f"time: {spent}; {sum(stages.values()):.1f} s in all")
+    if gradient_norms:
+        norms = ", ".join(f"{name} {norm:.3g}" for name, norm in gradient_norms.items())
+        say(console, f"gradient norms (median): {norms}")
     for warning in warnings:
         say(console, f"warning: {warning}")
     say(console, f"in {folder}")

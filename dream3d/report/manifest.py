@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from importlib import metadata
 from pathlib import Path
+from types import MappingProxyType
 
 import torch
 
@@ -34,6 +35,7 @@ class Manifest:
     stages: dict[str, float]
     warnings: list[str]
     accelerators: dict[str, str]
+    gradient_norms: dict[str, float]
     device: str
     peak_memory: float | None
     peak_gpu_memory: float | None
@@ -57,9 +59,11 @@ def collect(
     init: str | None,
     warnings: Sequence[str],
     files: Mapping[str, str],
+    gradient_norms: Mapping[str, float] = MappingProxyType({}),
 ) -> Manifest:
     """What the caller knows (``accelerators``: room -> what was used; ``init``: the shape it started from;
-    ``files``: checksums of what was exported) and what the machine tells."""
+    ``files``: checksums of what was exported; ``gradient_norms``: the median of each guidance term and reference view,
+    where there are several) and what the machine tells."""
     cuda = torch.cuda.is_available() and device.startswith("cuda")
     return Manifest(
         prompt=prompt,
@@ -69,6 +73,7 @@ def collect(
         stages={name: round(seconds, 3) for name, seconds in stages.items()},
         warnings=list(warnings),
         accelerators=dict(accelerators),
+        gradient_norms=dict(gradient_norms),
         device=device,
         peak_memory=peak_memory(),
         peak_gpu_memory=torch.cuda.max_memory_allocated(device) / 2**20 if cuda else None,

@@ -5,6 +5,7 @@ import math
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from statistics import median
 from types import TracebackType
 
 from torch import Tensor
@@ -29,6 +30,16 @@ def truncate(path: Path, step: int) -> None:
             keep += len(line)
     with path.open("r+b") as file:
         file.truncate(keep)
+
+
+def medians(path: Path, ending: str) -> dict[str, float]:
+    """The median over all steps of every value whose name has this ending, by its name without it."""
+    found: dict[str, list[float]] = {}
+    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
+        for name, value in json.loads(line).items():
+            if name.endswith(ending) and value is not None:
+                found.setdefault(name.removesuffix(ending), []).append(value)
+    return {name: median(values) for name, values in found.items()}
 
 
 class MetricsLog:

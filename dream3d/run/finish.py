@@ -7,6 +7,7 @@ from dream3d.optimize import Setup
 from dream3d.report import manifest
 from dream3d.report.checksums import checksums
 from dream3d.report.console import activity, summary
+from dream3d.report.metrics_log import medians
 from dream3d.run.build import accelerators
 from dream3d.run.directory import Run
 from dream3d.run.edit_report import report_edit
@@ -43,6 +44,7 @@ def finish(run: Run, setup: Setup, build_mesh: Build) -> None:
             write_pictures(folder, mesh, run.settings.prompt, run.settings.turntable)
         for line in lines:
             run.say(line)
+    norms = medians(run.folder / "metrics.jsonl", "_grad_norm")
     facts = manifest.collect(
         prompt=run.settings.prompt,
         seed=run.settings.seed,
@@ -52,6 +54,7 @@ def finish(run: Run, setup: Setup, build_mesh: Build) -> None:
         init=run.settings.init or run.settings.mesh_file,
         warnings=run.watchdog.warnings,
         files=checksums(run.folder),
+        gradient_norms=norms,
     )
     manifest.write(facts, run.folder / "run.json")
     made = {name: what for name, what in FILES.items() if (run.folder / name).exists()}
@@ -62,4 +65,5 @@ def finish(run: Run, setup: Setup, build_mesh: Build) -> None:
         files=made,
         stages=run.seconds,
         warnings=run.watchdog.warnings,
+        gradient_norms=norms,
     )

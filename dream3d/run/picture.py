@@ -9,7 +9,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 from PIL import Image as Pillow
 
-from dream3d.contracts import LooksAtPicture
+from dream3d.contracts import KnowsObjects, LooksAtPicture
 from dream3d.errors import UserError
 from dream3d.optimize import Setup
 from dream3d.priors.addons.textual_inversion import picture_words
@@ -18,7 +18,7 @@ from dream3d.priors.mini.lifting import Recognised, recognise, told, volumes_of
 from dream3d.priors.mini.volumes import Volumes
 from dream3d.priors.pipeline import Pipeline
 from dream3d.prompts import PromptEmbeddings
-from dream3d.reference.framing import Box
+from dream3d.reference.framing import Box, box_in
 from dream3d.reference.load import Source, load_source, view_of
 from dream3d.reference.view import PictureView, Reference
 from dream3d.report.files import replacing
@@ -26,6 +26,7 @@ from dream3d.report.pictures import to_bytes
 from dream3d.seeding import generator
 from dream3d.types import Image, ScoreModel
 
+PIXELS = 256  # at which objects that a prior knows are placed
 UNNAMED = 'prompt: got an empty text, and this prior cannot caption the image; use prompt="a cat"'
 
 
@@ -63,7 +64,7 @@ def seen_picture(config: DictConfig, prior: ScoreModel) -> Seen | None:
             raise UserError(UNNAMED)
         if reference.pose == "auto":
             raise UserError("image.pose: got auto, but this prior cannot find it; give image.azimuth")
-        return Seen(view_of(reference, source), prior, source.picture.notes)
+        return Seen(view_of(reference, source, known_box(reference, source, prior)), prior, source.picture.notes)
     reference, notes = settled(config, reference, found)
     view = view_of(reference, source, Box(*found.box))
     if reference.invert and isinstance(prior, Pipeline):
@@ -75,6 +76,23 @@ def seen_picture(config: DictConfig, prior: ScoreModel) -> Seen | None:
 def shown(prior: ScoreModel, view: PictureView) -> ScoreModel:
     """The prior, shown the picture where it looks at one."""
     return prior.show(view.target.image, view.reference.camera(8)) if isinstance(prior, LooksAtPicture) else prior
+
+
+def known_box(reference: Reference, source: Source, prior: ScoreModel) -> Box | None:
+    """Where the prior's own object is that looks most like the picture; None of priors that do not know theirs.
+
+    A picture that is placed elsewhere, or at another size, pulls against all that the prior says."""
+    if not (reference.fit and isinstance(prior, KnowsObjects)):
+        return None
+    views = prior.views(reference.camera(PIXELS))
+    found = []
+    for colour, alpha in zip(views.colour, views.alpha, strict=True):
+        if bool((alpha > 0.5).any()):
+            box = box_in(alpha[..., 0])
+            image = source.target(reference, box).resized(PIXELS).image
+            away = (image.colour[0] - colour).square().sum() + (image.alpha[0] - alpha).square().sum()
+            found.append((float(away), box))
+    return min(found, key=lambda pair: pair[0])[1] if found else None
 
 
 def volumes_for(config: DictConfig, reference: Reference, prior: ScoreModel) -> Volumes | None:

@@ -7,9 +7,11 @@ from pictures import disc
 
 from dream3d.cameras import orbit
 from dream3d.errors import UserError
-from dream3d.reference.framing import Box, box_in, normals_in_world, place, whole
+from dream3d.reference.framing import Box, box_in, box_of, normals_in_world, place, whole
 from dream3d.reference.target import Target
 from dream3d.types import Image
+
+EDGES = torch.tensor([[10.3, 30.6], [14.8, 29.9]])
 
 
 def alpha_of(**more) -> torch.Tensor:
@@ -23,6 +25,14 @@ def test_the_object_goes_into_the_box():
     got = box_in(placed[..., 0])
     assert placed.shape == (80, 80, 1) and int(placed.sum()) == int(alpha.sum())
     assert all(abs(a - b) < 0.02 for a, b in zip((got.x, got.y, got.extent), (0.4, 0.6, 0.5), strict=True))
+
+
+def test_pixels_that_are_partly_covered_count_as_far_as_they_are():
+    """A square with edges at 10.3, 14.8, 30.6 and 29.9 pixels, drawn exactly."""
+    at = torch.arange(40.0)
+    across, down = ((torch.minimum(at + 1, b) - torch.maximum(at, a)).clamp(min=0) for a, b in EDGES)
+    found = box_of(down[:, None] * across[None])
+    assert torch.allclose(torch.tensor(found), torch.tensor([10.3, 14.8, 30.6, 29.9]), atol=1e-4)
 
 
 def test_what_hangs_over_the_edge_is_empty():

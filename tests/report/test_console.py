@@ -80,8 +80,10 @@ def test_summary_names_files_stages_and_place(tmp_path):
         files={"mesh.glb": "textured mesh"},
         stages={"field": 100.0, "mesh": 20.5},
         warnings=["thin"],
+        gradient_norms={"distill": 12.345, "image": 0.5},
     )
     text = console.file.getvalue()
     assert '"a [corgi]"' in text and "mesh.glb" in text and "2.5 MB" in text
     assert "field 100.0 s, mesh 20.5 s; 120.5 s in all" in text
+    assert "gradient norms (median): distill 12.3, image 0.5" in text
     assert "warning: thin" in text and f"in {tmp_path}" in said(console)

@@ -3,7 +3,7 @@ import json
 import pytest
 import torch
 
-from dream3d.report.metrics_log import MetricsLog, truncate
+from dream3d.report.metrics_log import MetricsLog, medians, truncate
 
 
 def rows(path):
@@ -62,3 +62,11 @@ def test_a_torn_last_line_is_dropped(tmp_path):
 def test_nothing_to_truncate_is_fine(tmp_path):
     truncate(tmp_path / "absent", 3)
     assert not (tmp_path / "absent").exists()
+
+
+def test_medians_by_the_ending_of_a_name(tmp_path):
+    with MetricsLog(tmp_path / "m") as log:
+        for step, norm in enumerate((3.0, 1.0, 100.0, float("nan"))):
+            log.write(step, {"grad_norm": 7.0, "image_grad_norm": norm, "loss": 1.0})
+    assert medians(tmp_path / "m", "_grad_norm") == {"image": 3.0}
+    assert medians(tmp_path / "none", "_grad_norm") == {}
