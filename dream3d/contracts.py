@@ -266,7 +266,6 @@ class KnowsObjects(Protocol):
 
     def views(self, camera: Camera) -> Image:
         """Every object from the one camera, in its resolution."""
-        ...
 
 
 @runtime_checkable

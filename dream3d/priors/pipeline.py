@@ -242,8 +242,7 @@ def load(
         text_device: where prompts are embedded (once a run); None: ``device``.
         resolution: pixels of the images it wants; None: what it was trained at.
         posterior: the VAE's mean, or a sample of it (``encode`` then needs a generator).
-        guidance: what guidance-distilled models (Flux dev) are told.
-        steps: of few-step models, how many timesteps they know (``prediction_type.subsample_timesteps``); None: all.
+        guidance: what guidance-distilled models (Flux dev) are told; steps: how many timesteps few-step ones know.
         config: folder of a single file's configurations; None: known by its kind.
         lora, lora_scale, embeddings: a LoRA file merged into the weights, its scale; a file of learned words.
         control, control_kind, control_scale: a ControlNet and what it is shown (``control.py``).
@@ -266,7 +265,7 @@ def load(
     save_memory(options, parts.network, parts.vae)
     texts = [parts.text[role] for role in ENCODERS if role in parts.text]
     shown = load_control(control, control_kind, control_scale, space.size, parts.network)
-    beside = [] if text_device else texts
+    beside = () if text_device else texts
     resident = [p for p in (parts.network, parts.vae, shown and shown.net, *beside) if p is not None]
     needed = estimate(parts.network, family, space, resident, kind, batch)
     notes.append(check_memory(needed, batch, device, memory_check))
