@@ -44,7 +44,6 @@ class Pipeline:
         concepts: what the prior knows by name, where its folder says so (concepts.json), else None.
         notes: what the user should know of it before the run.
         control: a ControlNet that acts where a text brings its picture (``condition``).
-        image: a picture that is part of the prompt (``image.py``).
     """
 
     unet: nn.Module
@@ -243,10 +242,9 @@ def load(
         resolution: pixels of the images it wants; None: what it was trained at.
         posterior: the VAE's mean, or a sample of it (``encode`` then needs a generator).
         guidance: what guidance-distilled models (Flux dev) are told; steps: how many timesteps few-step ones know.
-        config: folder of a single file's configurations; None: known by its kind.
+        config: folder of a single file's configurations; None: by its kind. image: part of the prompt (``image.py``).
         lora, lora_scale, embeddings: a LoRA file merged into the weights, its scale; a file of learned words.
         control, control_kind, control_scale: a ControlNet and what it is shown (``control.py``).
-        image: a picture that is part of the prompt (``image.py``).
         painted: of the embedded prior, whether its network is shown a view of the shape that the prompt names.
         options: switches that trade time for memory (``options.py``).
         memory_check: refuse where ``batch`` cannot fit the device's free memory (``memory.py``).
@@ -265,7 +263,7 @@ def load(
     save_memory(options, parts.network, parts.vae)
     texts = [parts.text[role] for role in ENCODERS if role in parts.text]
     shown = load_control(control, control_kind, control_scale, space.size, parts.network)
-    beside = () if text_device else texts
+    beside = [] if text_device else texts
     resident = [p for p in (parts.network, parts.vae, shown and shown.net, *beside) if p is not None]
     needed = estimate(parts.network, family, space, resident, kind, batch)
     notes.append(check_memory(needed, batch, device, memory_check))
