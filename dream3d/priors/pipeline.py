@@ -246,8 +246,7 @@ def load(
         lora, lora_scale, embeddings: a LoRA file merged into the weights, its scale; a file of learned words.
         control, control_kind, control_scale: a ControlNet and what it is shown (``control.py``).
         painted: of the embedded prior, whether its network is shown a view of the shape that the prompt names.
-        options: switches that trade time for memory (``options.py``).
-        memory_check: refuse where ``batch`` cannot fit the device's free memory (``memory.py``).
+        options: that trade time for memory (``options.py``). memory_check: refuse a ``batch`` that cannot fit.
 
     Raises UserError where nothing is usable, with the reason for each place and the fix.
     """
