@@ -116,7 +116,7 @@ class Zero123:
     def seen(self) -> Shown:
         """The picture. Raises UserError where none was shown."""
         if self.picture is None:
-            raise UserError("prior: got no picture, but this prior makes the object of one; say image=cat.png")
+            raise UserError("prior: got no image, but this prior needs one; pass image=cat.png")
         return self.picture
 
     def predict(
@@ -183,7 +183,7 @@ def load(
     if unet.config.in_channels != 2 * vae.config.latent_channels:
         raise UserError(
             f"prior: {folder} has a network with {unet.config.in_channels} input channels, expected "
-            f"{2 * vae.config.latent_channels} as Zero-1-to-3 has; say prior=folder for text-to-image models"
+            f"{2 * vae.config.latent_channels} as Zero-1-to-3 has; use prior=folder for text-to-image models"
         )
     cast_vae(vae, vae_dtype, kind, device, overflows=False)
     space = Latent(vae, 0, "mean")

@@ -155,7 +155,7 @@ def build(config: DictConfig, prior_of: PriorOf = build_prior) -> Setup:
     device = device_of(config.device)
     prior = prior_of(config, device)
     if sees_source(prior) and not edits(config):
-        raise UserError("prior: got one that edits pictures, but nothing is edited; say edit=outputs/<run>")
+        raise UserError("prior: got an image-editing model, but nothing to edit; pass edit=outputs/<run>")
     seen = seen_picture(config, prior)
     prior = prior if seen is None else seen.prior
     text, text_of_source = embedded_texts(config, prior, prior_of)

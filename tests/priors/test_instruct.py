@@ -90,5 +90,5 @@ def test_an_edit_shows_it_the_source_and_not_the_render(words) -> None:
 
 
 def test_without_something_to_edit_it_is_refused(folder) -> None:
-    with pytest.raises(UserError, match="prior: got one that edits pictures, but nothing is edited; say edit="):
+    with pytest.raises(UserError, match="prior: got an image-editing model, but nothing to edit; pass edit="):
         build(shrunk(composed(["prior=folder", f"prior.path={folder}", "prior.resolution=16", "prompt=a corgi"])))

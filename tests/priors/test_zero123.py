@@ -148,7 +148,7 @@ def test_beside_another_prior(folder, tmp_path):
 
 
 def test_what_is_missing_is_said_in_one_line(folder, tmp_path):
-    with pytest.raises(UserError, match=r"this prior makes the object of one; say image=cat.png"):
+    with pytest.raises(UserError, match=r"this prior needs one; pass image=cat.png"):
         build(composed(["prior=zero123", f"prior.path={folder}", "prompt=a cat"]))
     prior = load(str(folder), dtype="float32")
     with pytest.raises(UserError, match="got no picture"):

@@ -34,8 +34,8 @@ def load_tiny_vae(path: str, vae: Component | None) -> Component:
         reason = " ".join(str(error).split())[:200]
         raise UserError(f"prior.vae: {place} cannot be loaded ({reason}); download it again") from error
     for what, got, expected in (
-        ("latent channels", tiny.config.latent_channels, vae.config.latent_channels),
-        ("halvings of the image", len(tiny.config.block_out_channels), len(vae.config.block_out_channels)),
+        ("latent channels", tiny.config["latent_channels"], vae.config.latent_channels),
+        ("halvings of the image", len(tiny.config["block_out_channels"]), len(vae.config.block_out_channels)),
     ):
         if got != expected:
             raise UserError(f"prior.vae: got {got} {what}, expected {expected}; use the one made for this base model")
