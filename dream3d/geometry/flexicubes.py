@@ -159,7 +159,7 @@ def turned_sides(cubes: Int[Tensor, "c 8"], case: Int[Tensor, " c"]) -> Int[Tens
 
 
 def _bit(mask: Int[Tensor, " c"], cube: Int[Tensor, "p 2"], side: Int[Tensor, "p 2"]) -> Int[Tensor, " q"]:
-    """What to add to turn these sides, or to turn them back."""
+    """The change of the bit field that flips these sides."""
     bit = 1 << side
     return torch.where((mask[cube] & bit) > 0, -bit, bit).flatten()
 

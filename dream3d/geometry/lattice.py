@@ -93,7 +93,7 @@ def blocks(
 
 
 def _rows(row: Int[Tensor, " k"], value: Int[Tensor, " k"]) -> Int[Tensor, "r w"]:
-    """A table with the values of every row (sorted) beside one another; the first one fills it up."""
+    """A padded table of each row's sorted values; the first value is the padding."""
     count = torch.bincount(row)
     start = count.cumsum(0) - count
     table = value[start][:, None].repeat(1, int(count.max()))

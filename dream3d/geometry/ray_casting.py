@@ -49,7 +49,7 @@ class Scene:
         return found["primID"], found["u"], found["v"]
 
     def blocked(self, rays: Rays) -> Bool[Tensor, " r"]:
-        """Does anything lie on each ray? Twice as fast as asking what comes first."""
+        """Whether each ray hits anything: an occlusion query, twice as fast as ``cast``."""
         return torch.from_numpy(self._scene.run(*_arrays(rays), query="OCCLUDED")) >= 0
 
 

@@ -60,14 +60,14 @@ def bake(
 def material_at(
     material: nn.Module, point: Float[Tensor, "n 3"], _normal: Float[Tensor, "n 3"]
 ) -> Float[Tensor, "n 2"]:
-    """Roughness and metallic, asked on the device of the material, on the CPU."""
+    """Roughness and metallic, evaluated on the material's device and returned on the CPU."""
     return material(point.to(next(material.parameters()).device)).float().cpu()
 
 
 def painted(
     mesh: Mesh, size: int, channels: int, value: Callable[[Tensor, Tensor], Tensor]
 ) -> Float[Tensor, "size size channels"]:
-    """A texture of what ``value`` says of the points (and unit normals) under the texels of the atlas.
+    """Bake a texture: ``value`` at the surface points (and unit normals) of the atlas's texels.
 
     Texels outside the charts take the value of the nearest one inside, all over the texture: no
     background bleeds in at any mip level.
@@ -87,7 +87,7 @@ def painted(
 
 
 def dilate(texture: Float[Tensor, "h w c"], covered: Bool[Tensor, "h w"]) -> Float[Tensor, "h w c"]:
-    """Every texel that is not covered gets the colour of the nearest one that is (exact distances)."""
+    """Fill every uncovered texel with the colour of the nearest covered one (exact distances)."""
     if not covered.any():
         raise ValueError("dilate: got no covered texel, expected at least 1; the atlas is empty")
     nearest: Any = ndimage.distance_transform_edt(~covered.numpy(), return_distances=False, return_indices=True)

@@ -17,7 +17,7 @@ REACH = 0.05
 
 @dataclass(frozen=True)
 class Beneath:
-    """Places on the fine surface, its smooth unit normal there, and that of the triangle itself."""
+    """Points on the high-poly surface, with its smooth and its geometric unit normals there."""
 
     point: Float[Tensor, "n 3"]
     normal: Float[Tensor, "n 3"]
@@ -25,7 +25,7 @@ class Beneath:
 
 
 class Fine:
-    """A surface to look for below points of a coarser one."""
+    """A high-poly surface, searched from points of a low-poly one."""
 
     def __init__(self, mesh: Mesh) -> None:
         self.mesh, self.scene = mesh, Scene(mesh.vertices, mesh.faces)

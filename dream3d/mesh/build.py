@@ -22,11 +22,11 @@ ON_SURFACE = (0.0, 1e-3, 1)
 """outside, inside and samples of the colours of an explicit field: at the surface, as it is rendered."""
 
 LEAST = {"resolution": 8, "faces": 4, "size": 16, "refine": 0, "smoothing": 0, "occlusion": 0}
-"""What whole numbers among the knobs must be."""
+"""Ranges of the integer settings."""
 
 
 def on_cpu(mesh: Mesh) -> Mesh:
-    """All of a mesh that is kept, with normals."""
+    """A detached copy on the CPU, with normals."""
     parts = {name: part.detach().cpu() for name, part in vars(mesh).items() if part is not None}
     made = Mesh(**parts)
     if made.normals is not None:
@@ -36,7 +36,7 @@ def on_cpu(mesh: Mesh) -> Mesh:
 
 @dataclass(frozen=True)
 class Build:
-    """The knobs of mesh making; ``conf/mesh/default.yaml`` says what each does."""
+    """Settings of mesh extraction; ``conf/mesh/default.yaml`` documents each."""
 
     resolution: int = 128
     isovalue: float | int | str = "auto"
@@ -103,7 +103,7 @@ class Build:
         return self.coloured(found if ready else reduced(found, faces=self.faces), field)
 
     def coloured(self, mesh: Mesh, field: Field) -> Mesh:
-        """With the field's colours at the vertices."""
+        """The mesh with the field's colours at its vertices."""
         assert mesh.normals is not None
         outside, inside, samples = self.depths(field)
         colours = visible_colour(
@@ -117,11 +117,11 @@ class Build:
 
     @property
     def known_light(self) -> Sequence[float | int] | None:
-        """(x, y, z, ambient) of the light to divide out; ``auto`` without a prior that knows is none."""
+        """(x, y, z, ambient) of the light to divide out; ``auto`` is none unless the prior knows its light."""
         return None if isinstance(self.light, str) else self.light
 
     def textured(self, mesh: Mesh, field: Field, fine: Mesh) -> Mesh:
-        """``unwrap`` and ``bake`` with these knobs; normal map and ambient occlusion of the ``fine`` surface."""
+        """``unwrap`` and ``bake`` with these settings; normal map and ambient occlusion of the ``fine`` surface."""
         outside, inside, samples = self.depths(field)
         mesh = bake(
             atlas_of(mesh, size=self.size, padding=self.padding),
@@ -154,7 +154,7 @@ class Build:
             yield f"mesh-lod{level}" if level else "mesh", mesh
 
     def make(self, field: Field) -> tuple[Mesh, Report]:
-        """The textured mesh and what it is like; writes nothing."""
+        """The textured mesh and its statistics; writes nothing."""
         _, mesh = next(replace(self, formats=TEXTURED).levels(field))
         return mesh, inspect(mesh)
 

@@ -20,7 +20,7 @@ from dream3d.types import Mesh
 
 @dataclass(frozen=True)
 class Report:
-    """What a mesh is like; vertices at one place count once.
+    """Statistics of a mesh; coincident vertices count once.
 
     ``manifold_edges``: every edge has exactly two faces; ``watertight``: those also run through it in
     opposite directions, so that inside and outside are told apart; ``volume`` is the enclosed one;
@@ -44,7 +44,7 @@ def to_trimesh(mesh: Mesh) -> trimesh.Trimesh:
 
 
 def welded(mesh: Mesh) -> Mesh:
-    """The mesh with vertices at exactly the same place made one; texture and uv are dropped."""
+    """The mesh with exactly coincident vertices merged; texture and uv are dropped."""
     vertices, inverse = torch.unique(mesh.vertices, dim=0, return_inverse=True)
     first = torch.empty(len(vertices), dtype=torch.int64)
     first[inverse.flip(0)] = torch.arange(len(inverse)).flip(0)
@@ -100,7 +100,7 @@ def keep_large(mesh: Mesh, *, share: float) -> Mesh:
 
 
 def _compact(vertices: Float[Tensor, "v 3"], faces: Int[Tensor, "f 3"]) -> Mesh:
-    """Without the vertices that no face uses."""
+    """Drop unreferenced vertices."""
     used, inverse = torch.unique(faces, return_inverse=True)
     return Mesh(vertices[used], inverse)
 
@@ -124,7 +124,7 @@ def decimate(mesh: Mesh, *, faces: int) -> Mesh:
 
 
 def collapsed(mesh: Mesh, faces: int) -> tuple[Float[Tensor, "v 3"], Int[Tensor, "f 3"]]:
-    """Vertices and triangles that are left of a mesh without double vertices."""
+    """Vertices and triangles after edge collapse, of a mesh without duplicate vertices."""
     left = fast_simplification.simplify(mesh.vertices.numpy(), mesh.faces.int().numpy(), target_count=faces)
     return torch.tensor(left[0], dtype=torch.float32), torch.tensor(left[1], dtype=torch.int64)
 
@@ -152,7 +152,7 @@ def close(mesh: Mesh) -> Mesh:
 
 
 def large(mesh: Mesh, *, share: float, smoothing: int) -> Mesh:
-    """Large parts only, smoothed, with smooth normals: a surface as fine as it was found."""
+    """Large components only, smoothed, with smooth normals, at full resolution."""
     whole = smooth(keep_large(mesh, share=share), iterations=smoothing)
     return replace(whole, normals=vertex_normals(whole.vertices, whole.faces))
 
@@ -164,7 +164,7 @@ def reduced(mesh: Mesh, *, faces: int) -> Mesh:
 
 
 def clean(mesh: Mesh, *, share: float, smoothing: int, faces: int) -> Mesh:
-    """Large parts only, smoothed, decimated, closed, with smooth normals."""
+    """Large components only, smoothed, decimated, closed, with smooth normals."""
     return reduced(large(mesh, share=share, smoothing=smoothing), faces=faces)
 
 

@@ -66,7 +66,7 @@ def export(
 
 
 def in_place(mesh: Mesh) -> Mesh:
-    """Where the file that it came from had it; as it is, where it came from none."""
+    """The mesh at the position and scale of its source file; unchanged without one."""
     if mesh.placement is None:
         return mesh
     placement = mesh.placement.double()
@@ -115,7 +115,7 @@ ATTRIBUTES = {"_colour": "COLOR_0", "_tangent": "TANGENT"}
 
 
 def _attributes_by_name(tree: Tree) -> None:
-    """trimesh writes colours of its own in bytes alone, and no tangents: attributes of floats become them."""
+    """Rename float attributes to glTF's colours and tangents, which trimesh does not write itself."""
     for part in tree["meshes"]:
         for primitive in part["primitives"]:
             named = primitive["attributes"]
@@ -123,7 +123,7 @@ def _attributes_by_name(tree: Tree) -> None:
 
 
 def _surface(mesh: Mesh) -> Tree:
-    """Roughness and metallic: one for all, or as texels (glTF 2.0 section 3.9.2: green, blue; linear)."""
+    """Roughness and metallic: one constant, or a texture (glTF 2.0 section 3.9.2: green, blue; linear)."""
     if mesh.material is None:
         return {"metallicFactor": 0.0, "roughnessFactor": ROUGHNESS}
     texels = torch.cat((torch.zeros_like(mesh.material[..., :1]), mesh.material), dim=-1)
@@ -172,6 +172,6 @@ def _picture(texture: torch.Tensor) -> Image.Image:
 
 
 def _rgba(colours: torch.Tensor) -> np.ndarray:
-    """Bytes, opaque."""
+    """Opaque 8-bit RGBA."""
     rgb = (colours.clamp(0, 1) * 255).round().byte().numpy()
     return np.concatenate((rgb, np.full((len(rgb), 1), 255, np.uint8)), axis=1)

@@ -42,7 +42,7 @@ class Grid:
 
 
 def sample(field: Field, *, resolution: int, chunk: int) -> Grid:
-    """The field on ``resolution`` cells across the ball's diameter; only points in the ball are asked for.
+    """The field on ``resolution`` cells across the ball's diameter; only points inside the ball are evaluated.
 
     Raises:
         ValueError: a resolution below 8, or densities that are not finite.
@@ -58,7 +58,7 @@ def sample(field: Field, *, resolution: int, chunk: int) -> Grid:
 
 
 def find_isovalue(grid: Grid, isovalue: float | int | str) -> float:
-    """The density of the surface: ``auto`` (see ``isovalue.py``) or the number that is given.
+    """The density of the surface: ``auto`` (see ``isovalue.py``) or a given number.
 
     Raises:
         ValueError: neither of the two.
@@ -92,7 +92,7 @@ def find_isovalue(grid: Grid, isovalue: float | int | str) -> float:
 
 
 def isosurface(field: Field, grid: Grid, isovalue: float, *, refine: int, chunk: int) -> Mesh:
-    """The closed surface ``density = isovalue``, facing outwards; cavities that nobody can see are filled.
+    """The closed surface ``density = isovalue``, facing outwards; invisible cavities are filled.
 
     ``refine`` evaluations of the field a vertex move it onto the level set (0: linear interpolation).
     """

@@ -8,7 +8,7 @@ from dream3d.types import Mesh
 
 
 def fill_holes(mesh: Mesh) -> Mesh:
-    """A fan from its middle over every hole. Edges of more than two faces are repaired in ``nonmanifold.py``.
+    """Fill every hole with a fan around its centroid. Edges of more than two faces are repaired in ``nonmanifold.py``.
 
     The walk keeps to the direction of the faces, so that what is filled is oriented as they are, and
     holes that touch in a vertex are told apart. Vertices must be shared (``clean.welded``); new ones

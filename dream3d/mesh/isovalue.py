@@ -19,7 +19,7 @@ CANDIDATES = 96
 
 
 class EmptyField(ValueError):
-    """There is nothing to make a mesh of."""
+    """The density field is empty."""
 
 
 class SolidField(ValueError):

@@ -98,7 +98,7 @@ def _wedges(mesh: Mesh, start: Int[Tensor, " h"], halves: list[int]) -> list[tup
 
 
 def _angles(a: Float[Tensor, "3"], b: Float[Tensor, "3"], c: Float[Tensor, "k 3"]) -> Float[Tensor, " k"]:
-    """Of points round the axis from a to b, counter-clockwise where it points to the viewer."""
+    """Angles of points around the axis from a to b, counter-clockwise where it points to the viewer."""
     axis = torch.nn.functional.normalize(b - a, dim=0)
     u = (c[0] - a) - ((c[0] - a) @ axis) * axis
     v = torch.linalg.cross(axis, u)

@@ -12,7 +12,7 @@ from dream3d.types import Mesh
 
 
 def tangents(mesh: Mesh) -> tuple[Float[Tensor, "v 3"], Float[Tensor, " v"]]:
-    """Unit tangents (towards growing u, orthogonal to the normals) and the bitangents' signs, a vertex each.
+    """Unit tangents (towards growing u, orthogonal to the normals) and the bitangents' signs, per vertex.
 
     b = sign * cross(n, t), as glTF 2.0 section 3.7.2.1 says. Triangles weigh by their angle at the vertex, as in
     MikkTSpace (Mikkelsen 2008), which programs use where a file has no tangents; vertices on seams are double
@@ -38,7 +38,7 @@ def tangents(mesh: Mesh) -> tuple[Float[Tensor, "v 3"], Float[Tensor, " v"]]:
 
 
 def across(v: Float[Tensor, "n 3"], normal: Float[Tensor, "n 3"]) -> Float[Tensor, "n 3"]:
-    """The part of v that is orthogonal to the unit normal."""
+    """The component of v orthogonal to the unit normal."""
     return v - (v * normal).sum(-1, keepdim=True) * normal
 
 

@@ -55,7 +55,7 @@ def directions(n: int, count: int, generator: Generator) -> Iterator[Float[Tenso
 
 
 def frame(normal: Float[Tensor, "n 3"]) -> tuple[Float[Tensor, "n 3"], Float[Tensor, "n 3"]]:
-    """Two unit vectors that stand on unit normals and on each other, without a branch (Duff et al. 2017)."""
+    """An orthonormal tangent frame for unit normals, without a branch (Duff et al. 2017)."""
     x, y, z = normal.unbind(1)
     sign = torch.where(z < 0, -1.0, 1.0)
     a = -1 / (sign + z)

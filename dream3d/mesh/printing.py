@@ -51,7 +51,7 @@ def printable(mesh: Mesh, size_mm: float | int) -> Mesh:
 
 
 def coloured(mesh: Mesh) -> Mesh:
-    """With colours at the vertices: those of the texture where there are no others."""
+    """With vertex colours, sampled from the texture if there are none."""
     if mesh.colours is not None or mesh.texture is None or mesh.uv is None:
         return mesh
     return replace(mesh, colours=texture_at(mesh.texture, mesh.uv))
@@ -82,7 +82,7 @@ def to_3mf(mesh: Mesh) -> bytes:
 
 
 def palette(mesh: Mesh) -> tuple[list[str], list[int]]:
-    """The different colours as #RRGGBB, and which one each vertex has."""
+    """The distinct colours as #RRGGBB, and the index of each vertex's."""
     if mesh.colours is None:
         return [], []
     rgb = (mesh.colours.clamp(0, 1) * 255).round().byte().numpy()
@@ -98,7 +98,7 @@ def triangles(mesh: Mesh, which: list[int] | None) -> Iterable[str]:
 
 
 def from_3mf(data: bytes) -> Mesh:
-    """What ``to_3mf`` wrote: vertices, faces and colours, one a vertex."""
+    """Read what ``to_3mf`` wrote: vertices, faces and vertex colours."""
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         root = ElementTree.fromstring(archive.read(MODEL))
     vertices = [[float(v.get(axis, "")) for axis in "xyz"] for v in root.iter(f"{{{CORE}}}vertex")]

@@ -10,7 +10,7 @@ from dream3d.types import Field, Surface
 
 
 def device_of(field: Field) -> torch.device:
-    """Where the field's parameters are; the CPU for fields without any."""
+    """The device of the field's parameters; the CPU for fields without any."""
     if isinstance(field, nn.Module):
         for tensor in (*field.parameters(), *field.buffers()):
             return tensor.device

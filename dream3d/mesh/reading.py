@@ -50,7 +50,7 @@ def load_textured(file: Path, *, up: str = "y", front: str | None = None) -> Mes
 
 
 def load_folder(folder: Path, load: Callable[[Path], Mesh] = load_mesh) -> dict[Path, Mesh]:
-    """Every mesh file in a folder and below it, in the order of names; bad ones are named and left out.
+    """Every mesh file in a folder and below it, in the order of names; unreadable ones are skipped with a warning.
 
     Raises:
         UserError: no file, or not one that can be read.
@@ -69,7 +69,7 @@ def load_folder(folder: Path, load: Callable[[Path], Mesh] = load_mesh) -> dict[
 
 
 def read_parts(file: Path, up: str = "y", front: str | None = None) -> list[Part]:
-    """The parts of a file that have faces, in our axes.
+    """The non-empty parts of a file, y up and front towards +z.
 
     Raises:
         UserError: as ``load_mesh``.
@@ -104,12 +104,12 @@ def read_parts(file: Path, up: str = "y", front: str | None = None) -> list[Part
 
 
 def too_many(file: Path, faces: int) -> UserError:
-    """More than anyone waits for."""
+    """The error for a mesh with too many faces."""
     return UserError(f"{file}: got {faces} triangles or more, expected at most {MOST_FACES}; decimate the mesh first")
 
 
 def unreadable(file: Path, error: BaseException) -> UserError:
-    """A reader's error as one of the user's."""
+    """A reader's error as a UserError."""
     reason = first(error) if isinstance(error, Exception) else type(error).__name__
     if isinstance(error, KeyError):
         reason = f"{reason} is missing"

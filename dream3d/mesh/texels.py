@@ -92,7 +92,7 @@ def _barycentric(
 def _nearest_on_edges(
     corner: Float[Tensor, "n 3 2"], p: Float[Tensor, "n 2"]
 ) -> tuple[Float[Tensor, "n 3"], Float[Tensor, " n"]]:
-    """Barycentric coordinates of the triangle's border point that is nearest to p, and how far it is."""
+    """Barycentric coordinates of the point of the triangle's border nearest to p, and its distance."""
     best, distance = p.new_zeros(len(p), 3), p.new_full((len(p),), torch.inf)
     for i, j in ((0, 1), (1, 2), (2, 0)):
         start, along = corner[:, i], corner[:, j] - corner[:, i]

@@ -14,13 +14,13 @@ SCALE = 32767.5  # of vertices in [-1, 1] as uint16
 
 @cache
 def nouns() -> tuple[str, ...]:
-    """What the gallery has a model of."""
+    """The nouns in the gallery."""
     with np.load(FILE) as packed:
         return tuple(map(str, packed["nouns"]))
 
 
 def typical(noun: str) -> Mesh:
-    """The model of a noun, colours a vertex, in the unit ball. Raises KeyError for a noun that is not there."""
+    """The model of a noun, with vertex colours, in the unit ball. Raises KeyError for a noun that is not there."""
     if noun not in nouns():
         raise KeyError(noun)
     i = nouns().index(noun)

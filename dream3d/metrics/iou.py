@@ -39,7 +39,7 @@ def volume_iou(a: Bool[Tensor, "*n"], b: Bool[Tensor, "*n"]) -> float:
 
 
 def mesh_iou(a: Mesh, b: Mesh, resolution: int = 128) -> float:
-    """Volume IoU of what two meshes enclose.
+    """IoU of the volumes enclosed by two meshes.
 
     Both are turned alike, askew to the grid: along it, a board of 2 cells' thickness would count as 1, 2
     or 3 of them all over, as it happens to lie; askew, these errors cancel.
@@ -99,7 +99,7 @@ def line_crossings(corners: Array, n: int) -> tuple[Array, Array]:
 
 
 def flooded(blocked: list[Array], n: int) -> Array:
-    """The cells that are connected to the corner of the grid by steps that are not blocked."""
+    """Flood fill: the cells reachable from the corner of the grid."""
     index = np.arange(n**3).reshape(n, n, n)
     pairs = []
     for axis, walls in enumerate(blocked):

@@ -59,12 +59,12 @@ class Judge:
 
     @torch.no_grad()
     def features(self, image: Image) -> Float[Tensor, "b f"]:
-        """What the concept is read from, one row a picture: for distances between sets of pictures."""
+        """Penultimate features, one row per image: for distances between sets of images."""
         return self.net.pooled(self.net.body(prepared(image)))
 
     @torch.no_grad()
     def azimuth(self, image: Image) -> Float[Tensor, " b"]:
-        """The azimuth each picture seems to be taken from, in radians."""
+        """The predicted azimuth of each image, in radians."""
         direction = self.net(prepared(image))[1]
         return torch.atan2(direction[:, 1], direction[:, 0])
 
@@ -76,7 +76,7 @@ def prepared(image: Image) -> Float[Tensor, "b 4 h w"]:
 
 
 def load(folder: Path = FOLDER) -> Judge:
-    """The judge that comes with the package, or another one's folder.
+    """The bundled judge, or one from a folder.
 
     Raises:
         OSError: files that cannot be read.

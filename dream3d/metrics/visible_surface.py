@@ -36,7 +36,7 @@ class Seen:
 
 
 def visible_match(mesh: Mesh, reference: Mesh, rays: Rays, threshold: float = 0.01) -> Match:
-    """Compare what the rays see of both meshes, which need colours a vertex.
+    """Compare the visible surfaces of two meshes with vertex colours.
 
     ``f_score``: harmonic mean of the fractions of visible points within ``threshold`` x the reference's diameter (of
     its bounding sphere) of the other's (arXiv 1905.03678). ``normals``: mean ``|n . n'|`` of nearest points, both ways

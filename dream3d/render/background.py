@@ -28,7 +28,7 @@ class Solid(nn.Module):
 
 
 class RandomColour(nn.Module):
-    """A colour a view, anew at every call (uniform in [0, 1]; latents, of which there are other than three,
+    """A random colour per view, redrawn at every call (uniform in [0, 1]; latents, of which there are other than three,
     are normal): nothing of the object can hide in the background. Without a generator it is the mean."""
 
     def __init__(self, *, channels: int = 3) -> None:

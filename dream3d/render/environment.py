@@ -35,7 +35,7 @@ def ggx(
 
 
 class EnvironmentLight:
-    """Light from all round of radiance ``(sky + ground) / 2 + (sky - ground) / 2 y`` in direction (x, y, z),
+    """Environment light of radiance ``(sky + ground) / 2 + (sky - ground) / 2 y`` in direction (x, y, z),
     which is the spherical harmonics of orders 0 and 1, and ``lamps``: (x, y, z, strength) with strength the
     irradiance over pi, so that a white diffuse surface that faces a lamp of strength 1 is white.
 

@@ -65,7 +65,7 @@ class Occupancy(nn.Module):
 
     @torch.no_grad()
     def update(self, field: Field, step: float, generator: Generator) -> None:
-        """Probe the field once more; ``step`` is the length that turns density into opacity."""
+        """Evaluate the field again; ``step`` is the length that turns density into opacity."""
         cells = self.cells
         largest, smallest = (x[cells] for x in self._corners(field))
         for _ in range(self.probes):
@@ -83,7 +83,7 @@ class Occupancy(nn.Module):
         self.box.copy_(self._box())
 
     def _corners(self, field: Field) -> tuple[Float[Tensor, " cells"], Float[Tensor, " cells"]]:
-        """The largest and smallest density at each cell's eight corners, every corner asked once."""
+        """The largest and smallest density at each cell's eight corners; each corner is evaluated once."""
         n = self.resolution + 1
         density = self.most.new_zeros(n**3)
         x = coordinates(self.corners, n) * (2 / self.resolution) - 1

@@ -61,7 +61,7 @@ def intersect(
 
 
 def fragments(vertices: Float[Tensor, "v 3"], faces: Int[Tensor, "f 3"], rays: Rays, hits: Hits) -> Fragments:
-    """What the first hits of all rays are, with gradient to the vertices."""
+    """The fragments at the first hits of all rays, with gradient to the vertices."""
     found = hits.face.to(vertices.device)
     pixel = (found >= 0).nonzero().squeeze(1)
     face = found[pixel]
@@ -77,12 +77,12 @@ def fragments(vertices: Float[Tensor, "v 3"], faces: Int[Tensor, "f 3"], rays: R
 
 
 def interpolate(attributes: Float[Tensor, "v k"], faces: Int[Tensor, "f 3"], seen: Fragments) -> Float[Tensor, "n k"]:
-    """Attributes of the corners, weighed barycentrically."""
+    """Vertex attributes interpolated barycentrically."""
     return (attributes[faces[seen.face]] * seen.barycentric[..., None]).sum(1)
 
 
 def casts(device: torch.device) -> bool:
-    """Is visibility asked of Embree? It lives on the CPU; elsewhere a z-buffer spares the way there and back."""
+    """Whether Embree computes visibility. It runs on the CPU; other devices use a z-buffer and need no transfer."""
     return device.type == "cpu"
 
 
@@ -94,7 +94,7 @@ def rasterise(
     supersample: int = 1,
     antialias: bool = True,
 ) -> Render:
-    """Pictures of a mesh: premultiplied colour, alpha, depth (ray distance) and smooth normals.
+    """Render a mesh: premultiplied colour, alpha, depth (ray distance) and smooth normals.
 
     ``colour`` is asked for what fragments with unit normals look like. Every pixel is the mean of
     ``supersample``^2 ones, each antialiased at the outline unless ``antialias`` is off.

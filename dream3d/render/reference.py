@@ -42,7 +42,7 @@ def texture_at(texture: Float[Tensor, "h w c"], uv: Float[Tensor, "n 2"]) -> Flo
 
 
 class Reference:
-    """A mesh ready to be pictured: by its texture where it has one, else by its vertex colours.
+    """A mesh prepared for rendering: with its texture, or else its vertex colours.
 
     ``attributes`` (v, k) replace the colours: they are shaded and averaged in the same way.
     """

@@ -52,7 +52,7 @@ def box_interval(origin: Float[Tensor, "r 3"], direction: Float[Tensor, "r 3"], 
 
 
 def compacts(device: torch.device) -> bool:
-    """Is it worth leaving rays out early? On a CPU, yes; elsewhere the host would wait for their number."""
+    """Whether to drop finished rays early: on a CPU yes; elsewhere the host would wait for their number."""
     return device.type == "cpu"
 
 

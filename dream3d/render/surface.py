@@ -23,7 +23,7 @@ class MeshRenderer(nn.Module):
         self.supersample, self.light = supersample, light
 
     def update(self, field: Explicit, step: int, generator: Generator) -> None:
-        """There is nothing to keep up to date."""
+        """Nothing to update."""
 
     def forward(
         self,

@@ -18,7 +18,7 @@ from dream3d.types import Camera, Field, Image, Normals, Rays, Render, Samples, 
 
 
 class _Traced(NamedTuple):
-    """What one chunk of rays gives; ``pixels`` holds colour, alpha, depth and perhaps the normal."""
+    """The result of one chunk of rays; ``pixels`` holds colour, alpha, depth and perhaps the normal."""
 
     pixels: Float[Tensor, "r k"]
     samples: Samples

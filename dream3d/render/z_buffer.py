@@ -80,7 +80,7 @@ def weights(corner: Float[Tensor, "n 3 2"], at: Float[Tensor, "n 2"]) -> tuple[T
 def hits(
     key: Int[Tensor, " p"], corner: Float[Tensor, "t 3 2"], z: Float[Tensor, "t 3"], camera: Camera, faces: int
 ) -> Hits:
-    """What the packed numbers say, with barycentric coordinates in space and distances along the rays."""
+    """Unpack the buffer: faces, barycentric coordinates in space and distances along the rays."""
     face = torch.where(key == NOTHING, -1, key & NUMBER)
     place = torch.arange(len(key), device=key.device)
     x, y = place % camera.width, place.div(camera.width, rounding_mode="floor") % camera.height

@@ -25,14 +25,14 @@ def sha256(file: Path) -> str:
 
 
 def checksums(folder: Path, patterns: Sequence[str] = EXPORTED) -> dict[str, str]:
-    """Path in the folder -> checksum, of the files that ``patterns`` name there and in ``particle-*``."""
+    """Path in the folder -> checksum of the files matching ``patterns`` there and in ``particle-*``."""
     places = (folder, *sorted(folder.glob("particle-*")))
     files = [file for place in places for pattern in patterns for file in sorted(place.glob(pattern))]
     return {file.relative_to(folder).as_posix(): sha256(file) for file in files if file.is_file()}
 
 
 def altered(folder: Path, known: Mapping[str, str]) -> dict[str, str]:
-    """Path -> what is wrong with it, of the files in ``known`` that are gone, or not what they were."""
+    """Path -> what is wrong with it, of the files in ``known`` that are missing or modified."""
     wrong = {}
     for name, expected in known.items():
         file = folder / name

@@ -25,13 +25,13 @@ REFRESH = 0.25
 
 
 def say(console: Console, message: str) -> None:
-    """One line as it is: no markup, no wrapping (paths stay whole)."""
+    """Print one line verbatim: no markup, no wrapping (paths stay whole)."""
     console.print(message, markup=False, highlight=False, soft_wrap=True)
 
 
 @contextmanager
 def activity(console: Console, label: str) -> Iterator[None]:
-    """Work that cannot say how far it is: a spinner with the time it has taken, or a line in a log file."""
+    """Work without measurable progress: a spinner with the elapsed time, or a line in a log file."""
     columns = SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()
     if not console.is_terminal:
         say(console, f"{label} ...")
@@ -96,7 +96,7 @@ class Bar:
 
 
 def size(file: Path) -> str:
-    """A file's size for people.
+    """A human-readable file size.
 
     >>> import tempfile
     >>> file = Path(tempfile.mkdtemp()) / "a"

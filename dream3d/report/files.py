@@ -34,7 +34,7 @@ Facts = dict[str, Any]
 
 
 def facts_of(path: Path) -> Facts:
-    """What a JSON file such as ``run.json`` says; {} where there is none, or it is damaged.
+    """The contents of a JSON file such as ``run.json``; {} if missing or damaged.
 
     >>> facts_of(Path("nowhere/run.json"))
     {}

@@ -70,5 +70,5 @@ KINDS: dict[str, tuple[str, Make]] = {
 
 
 def loggers(kinds: Sequence[str], folder: Path, stage: str, begin: int, settings: Mapping[str, object]) -> list[Logger]:
-    """Open those of ``kinds``; ``settings`` are noted beside the curves where there is a place for them."""
+    """Open the loggers of ``kinds``; ``settings`` are logged with the curves where the logger supports it."""
     return [KINDS[kind][1](folder, stage, begin, settings) for kind in kinds if kind in KINDS]

@@ -94,13 +94,13 @@ def write(manifest: Manifest, path: Path) -> None:
 
 
 def write_facts(facts: Facts, path: Path) -> None:
-    """``write`` of a manifest that was read."""
+    """``write`` for a manifest read from disk."""
     with replacing(path) as partial:
         partial.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
 
 
 def add_files(folder: Path, files: Sequence[Path]) -> None:
-    """Note the checksums of files that were exported again into a finished run's folder, where it is one."""
+    """Update the checksums of files exported again into the folder of a finished run."""
     path = folder / "run.json"
     facts = facts_of(path)
     if facts:
@@ -155,7 +155,7 @@ def peak_memory() -> float | None:
 
 
 def cpu_name() -> str:
-    """The processor's name as the system tells it."""
+    """The processor's name as the system reports it."""
     try:
         for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
             if line.startswith("model name"):

@@ -58,13 +58,13 @@ class MetricsLog:
         self._due: list[tuple[int, dict[str, Value]]] = []
 
     def write(self, step: int, values: Mapping[str, Value]) -> None:
-        """Note the scalars of one step."""
+        """Append the scalars of one step."""
         self._due.append((step, dict(values)))
         if len(self._due) >= self.every:
             self.flush()
 
     def flush(self) -> None:
-        """Bring everything noted so far to the disk's file."""
+        """Write everything buffered to the file."""
         for step, values in self._due:
             row = {name: _plain(value) for name, value in values.items()}
             self._file.write(json.dumps({"step": step, **row}, allow_nan=False) + "\n")

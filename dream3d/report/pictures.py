@@ -16,7 +16,7 @@ def to_bytes(frames: Float[Tensor, "*b h w c"]) -> UInt8[Tensor, "*b h w c"]:
 
 
 def contact_sheet(frames: Float[Tensor, "b h w 3"], columns: int) -> UInt8[Tensor, "rows_h columns_w 3"]:
-    """The frames side by side, row by row from the top left; cells that are left over are white.
+    """The frames side by side, row by row from the top left; unused cells are white.
 
     Raises:
         ValueError: no frames, or ``columns`` < 1.

@@ -48,7 +48,7 @@ class Painted(NamedTuple):
 
 
 def painted(parts: Sequence[Part]) -> Painted:
-    """The parts with one texture for all, where any has one, or colours that vertices cannot show."""
+    """The parts with one texture for all, where any has one, or colours that vertex colours cannot represent."""
     parts = list(parts)
     if any(part.textured or contrast(part) > CONTRAST for part in parts):
         tiles = list(textured_tiles(parts))
@@ -103,7 +103,7 @@ def plain_tile(parts: dict[int, Part], *, own: bool) -> Tile:
 
 
 def charted(part: Part) -> tuple[Part, int]:
-    """A part with uv of its own for every place, and the size of its texture."""
+    """A part with an injective uv map, and the size of its texture."""
     size = EACH * math.sqrt(len(part.faces))
     if part.picture is not None and part.uv is not None:
         size = max(size, *part.picture.pixels.shape[:2])

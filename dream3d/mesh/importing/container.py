@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 
 
 class Container:
-    """What the rest of the reader asks of a glTF file."""
+    """A glTF file's JSON and buffers."""
 
     def __init__(self, file: Path) -> None:
         self.file = file
@@ -44,11 +44,11 @@ class Container:
         self.buffer = lru_cache(None)(self._buffer)
 
     def all(self, name: str) -> list[Any]:
-        """A top-level list, empty where it is left out."""
+        """A top-level list; empty if absent."""
         return self.tree.get(name, [])
 
     def data(self, uri: str) -> bytes:
-        """The bytes that a URI names: within it, or in a file beside this one."""
+        """The bytes behind a URI: embedded, or in a file relative to this one."""
         if uri.startswith("data:"):
             return base64.b64decode(uri.partition(",")[2])
         beside = self.file.parent / unquote(uri).replace("\\", "/")
@@ -80,7 +80,7 @@ class Container:
         return found
 
     def accessor(self, index: int) -> Array:
-        """An accessor as it is stored, ``count x width`` (section 3.6.2), sparse values put in."""
+        """An accessor as it is stored, ``count x width`` (section 3.6.2), sparse values applied."""
         a = self.tree["accessors"][index]
         width, count = WIDTHS[a["type"]], a["count"]
         if "bufferView" in a:
@@ -140,20 +140,20 @@ def chunks(file: Path) -> tuple[Tree, bytes | None]:
 
 
 def old(file: Path, version: str) -> UserError:
-    """What to do about glTF 1.0."""
+    """The error message for glTF 1.0."""
     return UserError(
         f"{file}: got glTF {version}, expected 2.0; convert it with npx gltf-pipeline -i in.gltf -o out.glb"
     )
 
 
 def compressed(file: Path, extension: str) -> UserError:
-    """What to do about an extension that cannot be read."""
+    """The error message for an unsupported extension."""
     way = f"convert it with {CONVERT[extension]}" if extension in CONVERT else "export it again without"
     return UserError(f"{file}: got the extension {extension}, expected a file without it; {way}")
 
 
 def refuse_unknown(file: Path, tree: Tree) -> None:
-    """Raise UserError for a required extension that would be read wrong."""
+    """Raise UserError for a required extension that is not supported."""
     for name in tree.get("extensionsRequired", []):
         if name not in UNDERSTOOD and not name.startswith(HARMLESS) and name not in ("KHR_texture_basisu", *MESHOPT):
             raise compressed(file, name)

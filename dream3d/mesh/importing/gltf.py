@@ -35,7 +35,7 @@ def read_gltf(file: Path) -> Iterator[Part]:
 
 
 def placed(container: Container) -> Iterator[tuple[int, Array]]:
-    """Every node of the scene with its global transform (section 3.5.2); one with two parents comes twice.
+    """Every node of the scene with its global transform (section 3.5.2); a node with two parents is visited twice.
 
     Raises:
         UserError: a node that is its own ancestor.
@@ -83,7 +83,7 @@ def composed(translation: Array, rotation: Array, scale: Array) -> Array:
 def node_parts(
     container: Container, materials: Materials, node: Tree, matrix: Array, places: dict[int, Array]
 ) -> Iterator[Part]:
-    """The parts of a node's mesh, once an instance."""
+    """The parts of a node's mesh, once per instance."""
     mesh = container.tree["meshes"][node["mesh"]]
     weights = node.get("weights", mesh.get("weights", []))
     for primitive in mesh["primitives"]:
@@ -103,7 +103,7 @@ def node_parts(
 
 
 def moved(part: Part, vertices: Array, matrix: Array) -> Part:
-    """The part with its vertices transformed; a mirroring turns the triangles over."""
+    """The part with its vertices transformed; a mirroring transform flips the triangles."""
     faces = part.faces[:, ::-1] if np.linalg.det(matrix[:3, :3]) < 0 else part.faces
     return replace(part, vertices=vertices @ matrix[:3, :3].T + matrix[:3, 3], faces=faces)
 

@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Paint:
-    """A material as far as it is read: linear RGBA factor, texture, which uv it takes and how they are moved."""
+    """What is read of a material: linear RGBA factor, texture, its uv set and uv transform."""
 
     factor: Array
     picture: TextureImage | None = None
@@ -32,7 +32,7 @@ WHITE = Paint(np.ones(4))
 
 
 class Materials:
-    """A file's materials; pictures are read once."""
+    """A file's materials; every image is decoded once."""
 
     def __init__(self, container: Container) -> None:
         self.container = container
@@ -59,7 +59,7 @@ class Materials:
         return Paint(rgba, self.picture(texture["index"]), channel, transform(moved), cutoff)
 
     def _picture(self, index: int) -> TextureImage | None:
-        """Texture ``index``. One that cannot be had is said and left out."""
+        """Texture ``index``. One that cannot be read is skipped with a warning."""
         texture = self.container.tree["textures"][index]
         extensions = texture.get("extensions", {})
         source = extensions.get("EXT_texture_webp", {}).get("source", texture.get("source"))
@@ -89,7 +89,7 @@ class Materials:
 
 
 def decoded(data: bytes) -> Array:
-    """RGBA bytes of a picture file, of whatever kind and depth."""
+    """8-bit RGBA of an image file of any format and bit depth."""
     picture: Image.Image = Image.open(io.BytesIO(data))
     if picture.mode.startswith("I"):  # 16 bits of grey
         grey = np.asarray(picture).astype(np.float64) / 257

@@ -29,7 +29,7 @@ WHITE = Material(np.ones(3))
 
 
 def found(name: str, folder: Path) -> Path | None:
-    """A file that an OBJ or MTL names: backslashes, another machine's folders and other cases are forgiven."""
+    """A file that an OBJ or MTL names: tolerates backslashes, foreign absolute paths and a different case."""
     plain = name.strip().strip('"').replace("\\", "/")
     for path in (folder / plain, folder / Path(plain).name):
         if path.is_file():
@@ -63,7 +63,7 @@ def unblackened(material: Material) -> Material:
 
 
 def numbers(text: str) -> list[float]:
-    """The numbers that a text begins with.
+    """The leading numbers of a string.
 
     >>> numbers("0.5 1 # red"), numbers("spectral file.rfl")
     ([0.5, 1.0], [])
@@ -78,7 +78,7 @@ def numbers(text: str) -> list[float]:
 
 
 def mapped(material: Material, text: str, file: Path) -> Material:
-    """A material with the map that the words after map_Kd describe."""
+    """A material with the texture given by the arguments of map_Kd."""
     options, name = split(text)
     path = found(name, file.parent)
     if path is None:
@@ -98,7 +98,7 @@ PLACE = {"-s": (1.0, 1.0), "-o": (0.0, 0.0)}
 
 
 def split(text: str) -> tuple[dict[str, list[str]], str]:
-    """The options of a map, and its file name, which may have spaces.
+    """The options of a texture map and its file name, which may contain spaces.
 
     >>> split("-s 2 2 1 -clamp on a wall.png")
     ({'-s': ['2', '2', '1'], '-clamp': ['on']}, 'a wall.png')

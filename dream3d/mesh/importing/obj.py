@@ -18,7 +18,7 @@ Corner = tuple[int, int]  # vertex, texture coordinate (-1: none)
 
 @dataclass
 class Statements:
-    """What an OBJ file says, line by line."""
+    """The statements of an OBJ file, in order."""
 
     v: list[list[float]] = field(default_factory=list)
     vt: list[list[float]] = field(default_factory=list)
@@ -76,7 +76,7 @@ def vertices_of(rows: list[list[float]]) -> tuple[Array, Array | None]:
 
 
 def statements(file: Path) -> Statements:
-    """All lines of the file that matter here, continued lines (``\\``) joined."""
+    """The relevant lines of the file, continued lines (``\\``) joined."""
     said, name = Statements(), ""
     for number, line in lines(file):
         word, rest = line[0], line[1:]
@@ -101,7 +101,7 @@ def statements(file: Path) -> Statements:
 
 
 def lines(file: Path) -> Iterator[tuple[int, list[str]]]:
-    """Number and words of every line that says something."""
+    """Line number and tokens of every non-empty line."""
     held = ""
     with file.open("rb") as data:
         start = data.read(2)
@@ -119,7 +119,7 @@ def lines(file: Path) -> Iterator[tuple[int, list[str]]]:
 
 
 def corner(text: str, v: int, vt: int) -> Corner:
-    """``v``, ``v/vt``, ``v//vn`` or ``v/vt/vn``; negative numbers count back from what was said so far.
+    """``v``, ``v/vt``, ``v//vn`` or ``v/vt/vn``; negative indices count back from the latest element.
 
     >>> corner("-1/2", 4, 3)
     (3, 1)
@@ -137,7 +137,7 @@ def index(text: str, count: int) -> int:
 
 
 def libraries(file: Path, names: str) -> dict[str, Material]:
-    """The materials of the libraries of one mtllib line; one that is missing is said."""
+    """The materials of one mtllib line; a missing library is skipped with a warning."""
     whole = found(names, file.parent)
     materials: dict[str, Material] = {}
     for name in [names] if whole else names.split():

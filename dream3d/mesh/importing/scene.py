@@ -23,11 +23,11 @@ class TextureImage:
     nearest: bool = False
 
     def columns(self, index: Array) -> Array:
-        """Where the texels of any column index are found."""
+        """Wrapped column indices."""
         return wrapped(index, self.pixels.shape[1], self.wrap[0])
 
     def rows(self, index: Array) -> Array:
-        """The same of row indices."""
+        """Wrapped row indices."""
         return wrapped(index, self.pixels.shape[0], self.wrap[1])
 
     def at(self, uv: Array) -> Array:
@@ -46,7 +46,7 @@ class TextureImage:
 
 
 def wrapped(index: Array, size: int, mode: Wrap) -> Array:
-    """Texel indices beyond the borders of a texture, brought back inside.
+    """Wrap texel indices outside the texture.
 
     >>> wrapped(np.arange(-2, 4), 2, "mirror"), wrapped(np.arange(-2, 4), 2, "clamp")
     (array([1, 0, 0, 1, 1, 0]), array([0, 0, 0, 1, 1, 1]))
@@ -84,11 +84,11 @@ class Part:
 
     @cached_property
     def textured(self) -> bool:
-        """Whether it has a texture and the coordinates to look it up."""
+        """Whether it has a texture and texture coordinates."""
         return self.picture is not None and self.uv is not None
 
     def taken(self, source: Array, faces: Array) -> "Part":
-        """With the vertices ``source`` of this one, in that order, and other faces."""
+        """A part of the vertices ``source`` of this one, in that order, with other faces."""
         parts = {"uv": self.uv, "colours": self.colours}
         chosen = {k: None if v is None else v[source] for k, v in parts.items()}
         return replace(self, vertices=self.vertices[source], faces=faces, **chosen)

@@ -13,7 +13,7 @@ BLOCK = 4096
 
 
 def tidied(part: Part) -> Part:
-    """Without vertices that no face uses, and without faces whose alpha is below the cutoff everywhere."""
+    """Drop unreferenced vertices, and faces whose alpha is below the cutoff everywhere."""
     if len(part.faces) and not 0 <= part.faces.min() <= part.faces.max() < len(part.vertices):
         raise ValueError(f"a face with vertex {part.faces.max()} of {len(part.vertices)}")
     faces = part.faces if part.cutoff is None else part.faces[visible(part)]
@@ -44,7 +44,7 @@ def not_finite(parts: Sequence[Part]) -> int:
 
 
 def turned(part: Part, axes: Array) -> Part:
-    """With its vertices in other axes (a rotation, ``3 3``)."""
+    """The part rotated into other axes (a rotation, ``3 3``)."""
     return replace(part, vertices=part.vertices @ axes.T)
 
 

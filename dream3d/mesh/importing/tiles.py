@@ -42,7 +42,7 @@ def plain(uv: dict[int, Array], colour: Array, size: int) -> Tile:
 
 
 def palette(index: int, part: Part) -> Tile:
-    """The colours of a part whose faces have one each: 2 x 2 texels a colour."""
+    """The colours of a part with one colour per face: 2 x 2 texels each."""
     colours, which = np.unique(part.at_vertices().astype(np.float32), axis=0, return_inverse=True)
     side = math.ceil(math.sqrt(len(colours)))
     pixels = np.zeros((side * side, 3), np.float32)
@@ -58,7 +58,7 @@ def palette(index: int, part: Part) -> Tile:
 
 
 def window(parts: dict[int, Part], picture: TextureImage, tint: Array) -> Tile:
-    """What parts see of one picture, repeated as its sampler says, times a linear tint."""
+    """The region of one image that parts use, wrapped by its sampler, times a linear tint."""
     every = np.concatenate([uv_of(part) for part in parts.values()])
     low, high = np.floor(every.min(0) + 1e-4), np.ceil(every.max(0) - 1e-4)
     high = np.maximum(high, low + 1)
@@ -77,7 +77,7 @@ def window(parts: dict[int, Part], picture: TextureImage, tint: Array) -> Tile:
 
 
 def baked(index: int, part: Part, size: int) -> Tile:
-    """What has a colour of its own at every place: the part's formula, texel by texel."""
+    """A part whose colour varies everywhere, evaluated texel by texel."""
     uv = torch.from_numpy(uv_of(part)).float()
 
     def fill(width: int, height: int, margin: int) -> Array:
@@ -92,7 +92,7 @@ def baked(index: int, part: Part, size: int) -> Tile:
 
 
 def uv_of(part: Part) -> Array:
-    """The uv of a part that has some."""
+    """The uv of a part, which has some."""
     if part.uv is None:
         raise ValueError("tile: got a part without uv, expected some")
     return part.uv
@@ -135,7 +135,7 @@ def tint(part: Part) -> Array:
 
 
 def layout(parts: Sequence[Part], size: int = 256) -> bool:
-    """Whether the uv of the parts, taken together, give every place of the surface a place of its own."""
+    """Whether the uv of all parts together are injective."""
     if any(part.uv is None for part in parts):
         return False
     uv = np.concatenate([part.uv for part in parts if part.uv is not None])

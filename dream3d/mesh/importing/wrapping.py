@@ -27,7 +27,7 @@ def nearer(parts: Sequence[Part]) -> list[Part]:
 
 
 def whole(low: Array, period: Array) -> Array:
-    """The repetitions below a corner; none where there are none."""
+    """The whole repetitions below a corner."""
     finite = np.where(np.isinf(period), 1.0, period)
     return np.where(np.isinf(period), 0.0, np.floor((low + NOISE) / finite) * finite)
 
