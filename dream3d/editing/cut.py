@@ -12,7 +12,26 @@ from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import breadth_first_order, maximum_flow
 from torch import Tensor
 
+from dream3d.editing.change import sampled
+from dream3d.editing.region import lattice
+from dream3d.types import Field
+
+EVIDENT = 0.15  # difference of a colour channel that surely is an edit's
+LENGTH = 0.03  # length along a ray over which opacity is compared: about two samples
 UNIT = 1000  # capacities are whole numbers, this many to 1
+
+
+@torch.no_grad()
+def changed_part(now: Field, before: Field, allowed: Bool[Tensor, "z y x"], smooth: float) -> Bool[Tensor, "z y x"]:
+    """The vertices of a lattice over [-1, 1]^3 that a graph cut gives to the edit. A vertex counts as changed by the
+    difference of the opacities there and, where both are solid, of the colours (``EVIDENT``: surely)."""
+    points = lattice(len(allowed)).to(allowed.device)
+    new, old = sampled(now, points), sampled(before, points)
+    solid, was = (-torch.expm1(-s.density * LENGTH) for s in (new, old))
+    painted = (new.colour - old.colour).abs().amax(-1) * torch.minimum(solid, was) / EVIDENT
+    changed = ((solid - was).abs() + painted).clamp(max=1).view(allowed.shape)
+    look = torch.cat((was[:, None], was[:, None] * old.colour), dim=-1).view(*allowed.shape, -1)
+    return graph_cut(changed.cpu(), allowed.cpu(), look.cpu(), smooth).to(allowed.device)
 
 
 def graph_cut(

@@ -10,8 +10,7 @@ from torch import Tensor
 
 from dream3d.cameras import flatten, turntable
 from dream3d.editing.carving import carved, disagreement, scaled
-from dream3d.editing.change import sampled
-from dream3d.editing.cut import graph_cut
+from dream3d.editing.cut import changed_part
 from dream3d.editing.dataset import DatasetUpdate
 from dream3d.editing.region import box, lattice, where_shapes_differ, widened
 from dream3d.errors import UserError
@@ -20,13 +19,13 @@ from dream3d.optimize import Setup, of_source, render_and_encode
 from dream3d.run import checkpoint
 from dream3d.run.config import Tree
 from dream3d.run.construction_errors import restoring
-from dream3d.run.initial_field import LENGTH, KnowsShapes, carry, initial_shape
+from dream3d.run.initial_field import KnowsShapes, carry, initial_shape
 from dream3d.seeding import generator
 
 ELEVATIONS, DISTANCE, FOV_Y = (0.2, 0.8), 3.2, 0.70  # of the views that a region is carved from
 BEHIND = 2.0  # lattice steps behind a surface that still belong to it
-EVIDENT = 0.15  # difference of a colour channel that surely is an edit's
 LEAST = 2e-3  # share of the cube; shapes that differ in less are the same, and the prior's network makes the difference
+NOTHING_LEFT = ", which is the source again: nothing changed much; use more steps or edit.cut=false"
 NOISE_LEVEL = 0.5  # t / T at which predictions are compared, DiffEdit's
 
 
@@ -75,16 +74,11 @@ def end(setup: Setup, settings: DictConfig) -> list[str]:
     said = []
     for field in setup.fields:
         assert isinstance(field, Edited)
-        points = lattice(field.vertices).to(setup.device)
-        now, before = sampled(as_field(field.live), points), sampled(as_field(field.source), points)
-        solid, was = (-torch.expm1(-s.density * LENGTH) for s in (now, before))
-        painted = (now.colour - before.colour).abs().amax(-1) * torch.minimum(solid, was) / EVIDENT
-        changed = ((solid - was).abs() + painted).clamp(max=1).view(points.shape[:3])
-        look = torch.cat((was[:, None], was[:, None] * before.colour), dim=-1).view(*points.shape[:3], -1)
-        allowed = field.region.view(points.shape[:3]) > 0
-        found = graph_cut(changed.cpu(), allowed.cpu(), look.cpu(), settings.edit.cut_smooth)
-        field.restrict(found.float().to(setup.device))
-        said.append(f"graph cut: the edit keeps {float(found.float().mean()):.1%} of the volume")
+        allowed = field.region.view((field.vertices,) * 3) > 0
+        found = changed_part(as_field(field.live), as_field(field.source), allowed, settings.edit.cut_smooth)
+        field.restrict(found.float())
+        share = float(found.float().mean())
+        said.append(f"graph cut: the edit keeps {share:.1%} of the volume{'' if share else NOTHING_LEFT}")
     return said
 
 
