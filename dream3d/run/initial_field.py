@@ -11,6 +11,8 @@ from omegaconf import DictConfig
 from torch import Generator, Tensor
 
 from dream3d.contracts import TrainableField
+from dream3d.editing.cut import LENGTH
+from dream3d.editing.region import lattice
 from dream3d.errors import UserError
 from dream3d.geometry.normals import vertex_normals
 from dream3d.geometry.signed_distance import signed_distance
@@ -22,9 +24,10 @@ from dream3d.run.initial_mesh import read_mesh
 from dream3d.seeding import generator
 from dream3d.types import Mesh
 
-POINTS = 60_000  # points at which the field is compared with the shape
-SPREAD = 0.04  # standard deviation of their distance from the surface, for most of them
-LENGTH = 0.03  # length along a ray over which opacity is compared: about two samples
+NEAR = 45_000  # points near the surface at which the field is compared with the shape
+SPREAD = 0.04  # standard deviation of their distance from the surface
+ANYWHERE = 400_000  # points uniform in the cube, of which those that are surely inside or outside count as well
+VERTICES = 33  # a side of the lattice that tells which are
 EDGE = 0.008  # distance over which the target opacity rises from 1/2 to 3/4
 
 
@@ -72,26 +75,39 @@ def carry(
     field: TrainableField, mesh: Mesh, generator: Generator, *, steps: int = 150, batch: int = 8192, lr: float = 0.02
 ) -> float:
     """Fit density and colour with Adam. The target opacity of a short ray segment is ``sigmoid(-distance / EDGE)``;
-    colours are those of the nearest surface point. Returns the root mean square error of opacity in the last steps."""
-    x, distance, colour = samples(mesh, generator)
-    wanted = torch.sigmoid(-distance / EDGE)
+    colours are those of the nearest surface point. Half of a batch lies near the surface, half anywhere else: what is
+    empty needs as many points, or a field is full of haze where it was never asked. Returns the root mean square error
+    of opacity in the last steps."""
+    near, distance, colour = near_surface(mesh, generator)
+    elsewhere, known = away_from_surface(mesh, generator)
+    painted = distance.abs() < SPREAD
 
     def errors_of(device: torch.device) -> tuple[Tensor, Tensor]:
-        pick = torch.randint(len(x), (batch,), generator=generator)
-        surface = field.surface(x[pick].to(device))
-        opacity = F.mse_loss(-torch.expm1(-surface.density * LENGTH), wanted[pick].to(device))
-        near = (distance[pick].abs() < SPREAD).to(device)[:, None]
-        painted = (near * (surface.colour - colour[pick].to(device)).square()).mean()
-        return opacity + painted, opacity
+        a, b = (torch.randint(len(x), (batch // 2,), generator=generator) for x in (near, elsewhere))
+        wanted = torch.sigmoid(-torch.cat((distance[a], known[b])) / EDGE).to(device)
+        surface = field.surface(torch.cat((near[a], elsewhere[b])).to(device))
+        opacity = F.mse_loss(-torch.expm1(-surface.density * LENGTH), wanted)
+        wrong = (surface.colour[: len(a)] - colour[a].to(device)).square() * painted[a].to(device)[:, None]
+        return opacity + wrong.mean(), opacity
 
     return fit(field, errors_of, steps=steps, lr=lr)
 
 
-def samples(mesh: Mesh, generator: Generator) -> tuple[Float[Tensor, "n 3"], Float[Tensor, " n"], Float[Tensor, "n 3"]]:
-    """Points (three quarters near the surface, the rest uniform in [-1, 1]^3), signed distances, colours."""
-    x, colour, normal = coloured_points(mesh, 3 * POINTS // 4, generator)
+def near_surface(
+    mesh: Mesh, generator: Generator
+) -> tuple[Float[Tensor, "n 3"], Float[Tensor, " n"], Float[Tensor, "n 3"]]:
+    """Points scattered about the surface, their signed distances, and its colours there."""
+    x, colour, normal = coloured_points(mesh, NEAR, generator)
     x = x + SPREAD * torch.randn(len(x), 1, generator=generator) * normal
-    anywhere = 2 * torch.rand(POINTS - len(x), 3, generator=generator) - 1
-    colour = torch.cat((colour, torch.full_like(anywhere, 0.5)))
-    x = torch.cat((x, anywhere))
     return x, signed_distance(mesh, x, generator), colour
+
+
+def away_from_surface(mesh: Mesh, generator: Generator) -> tuple[Float[Tensor, "n 3"], Float[Tensor, " n"]]:
+    """Points uniform in [-1, 1]^3 but for a skin about the surface, and their signed distances, known to half a cell of
+    a lattice: a point whose vertex is further from the surface than from it is on the vertex's side."""
+    known = signed_distance(mesh, lattice(VERTICES).reshape(-1, 3), generator).view((VERTICES,) * 3)
+    x = 2 * torch.rand(ANYWHERE, 3, generator=generator) - 1
+    i, j, k = ((x + 1) / 2 * (VERTICES - 1)).round().long().unbind(1)
+    distance = known[k, j, i]
+    sure = distance.abs() > 3**0.5 / (VERTICES - 1) + 4 * EDGE
+    return x[sure], distance[sure]

@@ -4,10 +4,12 @@ import pytest
 import torch
 from scenes import sphere
 
+from dream3d.editing.cut import LENGTH
 from dream3d.errors import UserError
+from dream3d.fields.triplane import Triplane
 from dream3d.fields.voxel import Voxel
 from dream3d.mesh.delight import shade
-from dream3d.run.initial_field import LENGTH, carry, initial_shape
+from dream3d.run.initial_field import carry, initial_shape
 from dream3d.seeding import generator
 
 
@@ -25,6 +27,15 @@ def test_a_field_becomes_the_shape():
     assert opacity[:2].min() > 0.5 and opacity[2:].max() < 0.2 and error < 0.2
     shown = field.surface(torch.tensor([[0.5, 0.0, 0.0], [0.0, -0.5, 0.0]])).colour
     assert torch.allclose(shown, ball().colours[:2], atol=0.1)
+
+
+def test_what_is_empty_stays_empty():
+    """Planes of features share every texel among many points: few points in empty space leave haze there."""
+    field = Triplane(generator=generator(0, 0, "field"))
+    carry(field, ball(), generator(0, 0, "init"))
+    x = 2 * torch.rand(20000, 3, generator=generator(0, 0, "test")) - 1
+    opacity = 1 - torch.exp(-field.density(x[x.norm(dim=-1) > 0.56]) * LENGTH)
+    assert (opacity > 0.1).float().mean() < 3e-4
 
 
 class Knowing:
