@@ -13,6 +13,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Generator, Tensor, nn
 
+from dream3d import diffusion
+from dream3d.priors import prediction_type
 from dream3d.types import Conditioning
 
 TIME_EMBEDDINGS = ("time_embedding", "time_text_embed", "embed_in")
@@ -155,16 +157,15 @@ class LoraStudent:
         self.step = state["step"]
 
     def _error(self, x: Tensor, t: Tensor, noise: Tensor, text: Tensor, camera: Tensor) -> Tensor:
-        abar = self.prior.alpha_bar[t].to(x).view(-1, *(1,) * (x.ndim - 1))
-        alpha, sigma = abar.sqrt(), (1 - abar).sqrt()
-        x_t = alpha * x + sigma * noise
+        alpha, sigma = diffusion.alpha_sigma(self.prior.alpha_bar, t, x)
+        x_t = diffusion.q_sample(x, t, noise, self.prior.alpha_bar)
         out = self.prior.predict(x_t, t, text, camera)
         if self.target == "epsilon":
             return (self.prior.to_eps(out, x_t, t) - noise).float().square().mean()
         if self.prior.prediction == "v_prediction":
-            return (out - (alpha * noise - sigma * x)).float().square().mean()
+            return (out - prediction_type.target("v_prediction", x, noise, alpha, sigma)).float().square().mean()
         # v = (eps - sigma x_t) / alpha, so the errors differ by the factor alpha.
-        error = (self.prior.to_eps(out, x_t, t) - noise) / alpha.clamp(min=1e-4)
+        error = (self.prior.to_eps(out, x_t, t) - noise) / alpha.clamp(min=diffusion.FLOOR)
         return error.float().square().mean()
 
     @contextmanager
