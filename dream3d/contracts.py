@@ -266,6 +266,7 @@ class KnowsObjects(Protocol):
 
     def views(self, camera: Camera) -> Image:
         """Every object from the one camera, in its resolution."""
+        ...
 
 
 @runtime_checkable
