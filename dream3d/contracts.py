@@ -1,8 +1,7 @@
 """The interfaces of the training loop's parts, as Protocols: implement the methods, no subclassing needed.
 
-``Field``, ``Explicit`` and ``ScoreModel`` (``types.py``) are the core. This file has what else is called on every
-field, renderer, background and student, and small optional Protocols: their methods are called on fields and priors
-that have them.
+``Field``, ``Explicit`` and ``ScoreModel`` (``types.py``) are the core. Here is what else is called on every field,
+renderer, background and student, and small optional Protocols of fields and priors.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
