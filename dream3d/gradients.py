@@ -1,10 +1,11 @@
-"""Gradients of an optimiser's parameters: accumulated loss by loss, measured, clipped; learning rates of groups."""
+"""Gradients of an optimiser's parameters: accumulated loss by loss, averaged over processes, measured, clipped;
+learning rates of groups."""
 
 from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor, distributed, nn
 
 from dream3d.types import Camera
 
@@ -29,6 +30,21 @@ def backward_alone(loss: Tensor, parameters: Sequence[Tensor], *, keep: bool = F
         if old is not None:
             p.grad = old if p.grad is None else p.grad.add_(old)
     return torch.linalg.vector_norm(torch.stack(norms)) if norms else loss.new_zeros(())
+
+
+def average(parameters: Sequence[Tensor]) -> None:
+    """Replace gradients by their mean over all processes of a torchrun job (data parallelism); outside one, nothing.
+
+    A parameter without a gradient counts as zero where another process has one."""
+    if not (distributed.is_available() and distributed.is_initialized()):
+        return
+    has = torch.tensor([float(p.grad is not None) for p in parameters], device=parameters[0].device)
+    flat = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
+    joined = torch.cat([has, *(g.flatten().float() for g in flat)])
+    distributed.all_reduce(joined)
+    counts, *sums = joined.split([len(has), *(p.numel() for p in parameters)])
+    for p, count, total in zip(parameters, counts.tolist(), sums, strict=True):
+        p.grad = (total / distributed.get_world_size()).view_as(p).to(p) if count else None
 
 
 def clipped(parameters: Sequence[Tensor], largest: float | None) -> Float[Tensor, ""]:

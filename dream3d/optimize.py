@@ -25,9 +25,9 @@ from dream3d.contracts import (
     at_step,
     sees_source,
 )
-from dream3d.gradients import backward_alone, check_finite, clipped, parameters, set_lr
+from dream3d.gradients import average, backward_alone, check_finite, clipped, parameters, set_lr
 from dream3d.schedule import Schedule
-from dream3d.seeding import generator
+from dream3d.seeding import own
 from dream3d.types import Camera, Conditioning, Distilled, Normals, Render, ScoreModel, Shading
 
 Draw = Callable[[str], Generator]
@@ -161,7 +161,7 @@ def optimize(setup: Setup, begin: int, end: int) -> Iterator[Step]:
     """Run the steps [begin, end), yielding each."""
     for step in range(begin, end):
         which = step % len(setup.fields)
-        optimizer, draw = setup.optimizers[which], partial(generator, setup.seed, step)
+        optimizer, draw = setup.optimizers[which], partial(own, setup.seed, step)
         at_step(setup.fields[which], step)
         setup.renderers[which].update(setup.fields[which], step, draw("occupancy"))
         main = of_guidance(setup, step, draw, which)
@@ -173,6 +173,7 @@ def optimize(setup: Setup, begin: int, end: int) -> Iterator[Step]:
         else:
             (main.distilled.loss + sum(regular.values())).backward()
             losses = {}
+        average(parameters(optimizer))
         norm = clipped(parameters(optimizer), setup.clip)
         check_finite(norm, step, main.t, main.camera)
         set_lr(optimizer, setup.lr(step))

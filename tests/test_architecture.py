@@ -39,7 +39,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "render": {"types", "contracts", "cameras", "geometry"},
     "mesh": {"types", "contracts", "errors", "cameras", "geometry", "render"},
     "prompts": {"types", "contracts", "errors", "cameras"},
-    "priors": {"types", "errors", "cameras", "diffusion", "geometry"},
+    "priors": {"types", "errors", "cameras", "diffusion", "gradients", "geometry"},
     "reference": {"types", "contracts", "errors", "schedule", "cameras"},
     "optimize": {"types", "contracts", "schedule", "cameras", "seeding", "gradients"},
     "run": {

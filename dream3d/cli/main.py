@@ -4,6 +4,7 @@ A first argument without ``=`` is a command of ``cli/commands.py``. ``-m`` (mult
 and launchers are Hydra's own. Nothing heavy is imported before the arguments have been validated.
 """
 
+import os
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -42,6 +43,8 @@ def started(settings: "DictConfig", words: Sequence[str]) -> None:
 
     if settings.resume is None and settings.prompts_file is None:
         configuration.check(settings)
+    if "TORCHELASTIC_RUN_ID" in os.environ:
+        return started_by_torchrun(settings, words)
     with shown_live(settings):  # torch is imported only once the command has been validated
         if settings.prompts_file is not None:
             from dream3d.cli.prompts_file import run_file
@@ -51,6 +54,17 @@ def started(settings: "DictConfig", words: Sequence[str]) -> None:
             from dream3d.run.stages import run
 
             run(settings, words)
+
+
+def started_by_torchrun(settings: "DictConfig", words: Sequence[str]) -> None:
+    """This process's part of a run by several (``run/parallel.py``); only the first shows what happens."""
+    from rich.console import Console
+
+    from dream3d.run.parallel import joined, rank
+    from dream3d.run.stages import run
+
+    with joined(settings, words) as own:
+        run(settings, own, console=Console(quiet=True) if rank() else None)
 
 
 def checked(words: Sequence[str], many: bool) -> None:

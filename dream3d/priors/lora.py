@@ -14,6 +14,7 @@ from jaxtyping import Float, Int
 from torch import Generator, Tensor, nn
 
 from dream3d import diffusion
+from dream3d.gradients import average
 from dream3d.priors import prediction_type
 from dream3d.types import Conditioning
 
@@ -126,6 +127,7 @@ class LoraStudent:
             with self._on(camera_of(text, x) * kept) as camera:
                 loss = self._error(x.detach(), t, noise, plain(text), camera)
                 loss.backward()  # here, because parameters of a switched-off adapter get no gradient
+            average([self.flat])
             for group in self.optimizer.param_groups:
                 group["lr"] = self.lr * min(1.0, (self.step + 1) / max(1, self.warmup))
             self.optimizer.step()

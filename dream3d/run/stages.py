@@ -34,6 +34,7 @@ from dream3d.run.initial_field import begin_from
 from dream3d.run.initial_mesh import carry, given_mesh
 from dream3d.run.interrupt import deferred
 from dream3d.run.lock import locked
+from dream3d.run.parallel import agreed, of_first, processes, share_weights
 from dream3d.run.picture import write_references
 from dream3d.run.pictures import keep_before
 from dream3d.run.previews import preview_mesh, shown, sides
@@ -41,7 +42,7 @@ from dream3d.run.progress import OnStep, Progress
 from dream3d.run.refine import STAGES, check_stages, refined
 from dream3d.run.stopping import stop_asked
 from dream3d.run.telling import Pace, stopping, tell
-from dream3d.seeding import generator
+from dream3d.seeding import generator, rank
 from dream3d.types import Mesh
 
 
@@ -91,11 +92,14 @@ def completed(
         write_settings(run)
         write_references(setup, run.folder)
         tell(run, setup)
+        if processes() > 1:
+            run.say(f"{processes()} processes: each renders batch_size={run.settings.batch_size} views a step")
         with deterministic(setup.device):
             with run.stage("coarse" if given is None else "carry"):
                 coarse(run, setup, run.step) if given is None else carried(run, setup, given)
             setup = refine(run, setup, build_mesh.geometry, given, saved or {}, prior_of)
-            finish(run, setup, build_mesh)
+            if rank() == 0:
+                finish(run, setup, build_mesh)
     return run
 
 
@@ -189,7 +193,7 @@ def begun(run: Run, saved: Tree, name: str) -> int:
 
 def found(folder: Path, first: TrainableField, start: Callable[[TrainableField], Mesh], field: TrainableField) -> Mesh:
     """The mesh that ``start`` extracts from the field; that of the ``first`` coarse one is saved for comparison."""
-    mesh = start(field)
+    mesh = of_first(start(field))
     return keep_before(folder, mesh) if field is first else mesh
 
 
@@ -206,6 +210,7 @@ def keep_stage(run: Run, before: Tree, name: str, setup: Setup, done: int) -> No
 
 def train(run: Run, setup: Setup, begin: int, total: int, *, stage: str, keep: Callable[[int], None]) -> None:
     """The loop of one stage, with logs, previews and checkpoints (``keep``), also when asked to stop."""
+    share_weights(setup)
     every = 1 if setup.device.type == "cpu" else 20
     metrics = "metrics.jsonl" if stage == "coarse" else f"metrics-{stage}.jsonl"
     others = loggers(run.settings.log, run.folder, stage, begin, plain(run.settings))
@@ -228,7 +233,7 @@ def train(run: Run, setup: Setup, begin: int, total: int, *, stage: str, keep: C
                     run.say(told)
                 if done % run.settings.preview_every == 0 or done == total:
                     look(run, setup, done, last=done == total)
-                number = signalled() or (signal.SIGINT if stop_asked(run.folder) else 0)
+                number = agreed(signalled() or stop_asked(run.folder) * signal.SIGINT, step.step, setup.device)
                 if done % run.settings.checkpoint_every == 0 or done == total or number:
                     log.flush()
                     keep(done)
