@@ -19,18 +19,20 @@ from dream3d.run import initial_mesh, stages
 
 ROOT = Path(__file__).parent.parent
 NAMES = ("coarse", *stages.STAGES)
+FIRST = 0.02
 
 
 def life(words: Sequence[str], steps: int, after: int, wait: float) -> None:
     """The run of these words, killed ``wait`` times the length of its last step after it has made ``after`` steps,
-    those of all stages (of ``steps`` each) together; a negative ``wait`` is in seconds."""
-    last = time.perf_counter()
+    those of all stages (of ``steps`` each) together; a negative ``wait`` is in seconds. Before the first step of a life
+    there is loading, so its own length counts as ``FIRST`` seconds."""
+    last: float | None = None
 
     def on_step(progress: stages.Progress) -> None:
         nonlocal last
         now = time.perf_counter()
         if NAMES.index(progress.stage) * steps + progress.done >= after:
-            delay = -wait if wait < 0 else wait * (now - last)
+            delay = -wait if wait < 0 else wait * (FIRST if last is None else now - last)
             threading.Thread(target=killed_after, args=(delay,), daemon=True).start()
         last = now
 
