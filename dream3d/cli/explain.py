@@ -114,7 +114,7 @@ def misfits(got: object, default: object, at: str = "") -> Iterator[str]:
             yield f"{at}: got {got!r}, expected {KINDS[list]}"
         elif default and all(map(number, default)) and not all(map(number, got)):
             yield f"{at}: got {got}, expected numbers in the list"
-    elif not same_type(got, default) and not (isinstance(got, list) and key_of(MAY_BE_LIST, at)):
+    elif not same_type(got, default, at) and not (isinstance(got, list) and key_of(MAY_BE_LIST, at)):
         yield f"{at}: got {got!r}, expected {expected(default)}"
 
 
@@ -144,12 +144,13 @@ def misfit_settings(got: object, default: Tree, at: str) -> Iterator[str]:
                 yield f"{path}: it was removed, but is required; leave out ~{path}"
 
 
-def same_type(got: object, default: object) -> bool:
-    """Whether the scalar (or schedule) has the default's type."""
+def same_type(got: object, default: object, at: str) -> bool:
+    """Whether the scalar has the default's type, or is a schedule of a number that is read at every step."""
     if isinstance(default, bool) or isinstance(got, bool):
         return isinstance(default, str) or type(got) is type(default)
     if number(default):
-        return number(got) or (isinstance(got, dict) and "_target_" in got)
+        constant = at.startswith("mesh.") or at.endswith(".steps")
+        return number(got) or (isinstance(got, dict) and "_target_" in got and not constant)
     return not isinstance(got, dict | list)
 
 

@@ -49,7 +49,7 @@ def seen_picture(config: DictConfig, prior: ScoreModel) -> Seen | None:
     """
     if config.image.get("file") is None:
         if isinstance(prior, LooksAtPicture):
-            raise UserError("prior: got no picture, but this prior makes the object of one; say image=cat.png")
+            raise UserError("prior: got no image, but this prior needs one; pass image=cat.png")
         return None
     reference: Reference = instantiate(config.image)
     source = load_source(reference)
@@ -138,7 +138,7 @@ def with_picture(prior: Pipeline, volumes: Volumes, view: PictureView, found: Re
         return replace(prior, family=told(family, volumes, found, rgba, camera, generator(seed, 0, "image")))
     except ValueError as error:  # the planes' surface is gone
         raise UserError(
-            f"image: the prior's {found.noun} cannot be made to fit the picture ({error}); say image.invert=false"
+            f"image: the prior's {found.noun} cannot be made to fit the picture ({error}); use image.invert=false"
         ) from error
 
 
@@ -152,7 +152,7 @@ def learn_words(config: DictConfig, prior: ScoreModel, text: PromptEmbeddings, v
     if not reference.word_steps:
         return
     if not isinstance(prior, Pipeline):
-        raise UserError("image.word_steps: got a prior without words to learn; say image.word_steps=0")
+        raise UserError("image.word_steps: got a prior without words to learn; use image.word_steps=0")
     draw, device = generator(config.seed, 0, "words"), prior.alpha_bar.device
     camera = reference.camera(8)
     image = Image(view.target.image.colour.to(device), view.target.image.alpha.to(device))

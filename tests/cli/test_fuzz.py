@@ -1,6 +1,8 @@
 """Whatever is written in a setting's place, the answer is a configuration that holds or one line, before torch."""
 
 import re
+import tempfile
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +15,9 @@ from dream3d.cli.overrides import composed
 from dream3d.errors import UserError
 from dream3d.run.config import check_tree
 
+FOLDER = tempfile.TemporaryDirectory()
+CHAIR = Path(FOLDER.name) / "chair.glb"  # to be edited: settings are checked before it is read
+CHAIR.touch()
 BASES = {
     "default": (),
     "every group's other member": (
@@ -21,6 +26,8 @@ BASES = {
         "refine@texture=texture",
     ),
     "an experiment": ("experiment=magic3d",),
+    "a picture": ("image=cat.png", "experiment=lift", "guidance=[{prior: mini, loss: csd, weight: 0.5}]"),
+    "an edit": (f"edit={CHAIR}", "source=a chair", "experiment=instruct_nerf2nerf", "keep=shape"),
 }  # fmt: skip
 NUMBERS = st.one_of(
     st.integers(-(2**70), 2**70), st.floats(), st.sampled_from([0, -1, 1, 0.5, 1e308, -0.0, 2**63, 2**64, 1e-320])
@@ -85,7 +92,7 @@ def test_any_value_in_any_place_is_a_setting_or_one_line(place, value):
 
 
 def test_the_configurations_as_they_are_hold():
-    assert [answer(tree, tree) for tree in TREES.values()] == [None, None, None]
+    assert [answer(tree, tree) for tree in TREES.values()] == [None] * len(BASES)
     assert len(PLACES) > 500
 
 

@@ -151,7 +151,7 @@ def test_what_is_missing_is_said_in_one_line(folder, tmp_path):
     with pytest.raises(UserError, match=r"this prior needs one; pass image=cat.png"):
         build(composed(["prior=zero123", f"prior.path={folder}", "prompt=a cat"]))
     prior = load(str(folder), dtype="float32")
-    with pytest.raises(UserError, match="got no picture"):
+    with pytest.raises(UserError, match="got no image"):
         _ = prior.seen
     bare = folder_of(tmp_path / "bare")
     (bare / "cc_projection").rename(bare / "projection")
