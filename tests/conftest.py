@@ -1,5 +1,9 @@
+import os
 import sys
 from pathlib import Path
+
+# Two processes test at once: threads that wait (here and in processes started here) must not spin.
+os.environ |= {"OMP_WAIT_POLICY": "PASSIVE", "KMP_BLOCKTIME": "0"}
 
 import pytest
 import torch

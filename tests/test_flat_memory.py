@@ -19,7 +19,7 @@ from dream3d.run.build import build
 
 PAGE = 4096
 SLACK = 16 * 2**20
-STEPS, RUNS = (2000, 200) if os.environ.get("DREAM3D_LONG") else (400, 12)
+STEPS, RUNS = (2000, 200) if os.environ.get("DREAM3D_LONG") else (300, 8)
 
 
 def resident() -> int:

@@ -107,7 +107,8 @@ def test_dream3d_commands_run(line, place, tmp_path, monkeypatch):
 
 def test_resume_and_export(place, monkeypatch):
     without_pictures(monkeypatch)
-    assert ran("dream3d", ["prompt=a corgi", *TINY, f"out={place / 'run'}"], monkeypatch, place) == 0
+    words = ["prompt=a corgi", *TINY, *TINY_REFINE, *TINY_GRID, f"out={place / 'run'}"]
+    assert ran("dream3d", words, monkeypatch, place) == 0
     for line in (c for c in COMMANDS if "resume=" in c or "dream3d export" in c):
         module, *words = shlex.split(line)[2:]
         words = [w.replace("outputs/<run>", str(place / "run")) for w in words if "resolution=" not in w]

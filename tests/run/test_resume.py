@@ -81,7 +81,7 @@ def test_the_student_of_vsd_resumes_exactly(tmp_path, monkeypatch):
         "prior=mini", f"prior.path={tiny_prior(tmp_path)}", "prior.dtype=float32", "distill=vsd",
         "prompt=a corgi", "steps=4", "threads=1", "device=cpu", "size=16", "batch_size=1", "render.samples=16",
         "render.occupancy=8", "field.resolutions=[8]", "mesh.resolution=16", "mesh.size=32", "mesh.faces=100",
-        "mesh.formats=[glb]",
+        "mesh.formats=[glb]", "refine=none",
     ]  # fmt: skip
     whole, halves = tmp_path / "whole", tmp_path / "halves"
     assert command([*words, f"out={whole}"]) == 0
