@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from dream3d.cameras import orbit
-from dream3d.priors.mini.recognition import FINE, matches, recognised, thumbnail
+from dream3d.priors.mini.recognition import FINE, looks_of, matches, recognised, thumbnail, turned
 from dream3d.priors.mini.volumes import CELLS, Volumes, load_volumes, save_volumes
 from dream3d.render.reference import Reference
 from dream3d.types import Mesh
@@ -57,14 +57,14 @@ def picture(name: str, azimuth: float, shift: int = 0) -> torch.Tensor:
 @pytest.mark.parametrize("shift", [0, 30])
 def test_the_model_is_found_from_a_known_camera(name, shift):
     known = volumes()
-    best = matches(known, picture(name, 25.0, shift), cameras([25.0]))[0]
+    best = matches(known, looks_of(picture(name, 25.0, shift)), cameras([25.0]))[0]
     assert known.names[best.model] == name and best.distance < 0.05
 
 
 def test_the_camera_is_found():
     """Of a ship even front from back; the box says where it is in the frame."""
     azimuths = list(range(-180, 180, 30))
-    best = matches(volumes(), picture("ship", 60.0), cameras([float(a) for a in azimuths]))[0]
+    best = matches(volumes(), looks_of(picture("ship", 60.0)), cameras([float(a) for a in azimuths]))[0]
     assert azimuths[best.camera] == 60 and best.model == 0
     rgba = picture("ship", 60.0)
     columns = (rgba[..., 3] > 0.5).any(0).nonzero()[:, 0]
@@ -73,11 +73,33 @@ def test_the_camera_is_found():
     assert extent == pytest.approx(len(columns) / 64, abs=0.06)
 
 
+def test_the_camera_is_found_between_those_that_were_tried():
+    """A ship at 50 degrees, first seen from 30 or 60; models that were right for the wrong reason fall behind."""
+    known, looks, tried = volumes(), looks_of(picture("ship", 50.0)), cameras([30.0, 60.0, 90.0])
+    found = matches(known, looks, tried)
+    nearer, at = turned(known, looks, found, tried, 10.0)
+    first, before = nearer[0], next(match for match in found if match.model == 0)
+    assert known.names[first.model] == "ship" and first.distance < before.distance
+    assert float(torch.rad2deg(at.azimuth[first.camera])) == pytest.approx(50.0, abs=1e-3)
+    assert len(at) == 3 and [match.distance for match in nearer] == sorted(match.distance for match in nearer)
+
+
 def test_a_noun_narrows_the_search():
-    found = recognised(volumes(), picture("ship", 0.0), cameras([0.0]), "bench")
+    ship = looks_of(picture("ship", 0.0))
+    found = recognised(volumes(), ship, cameras([0.0]), "bench")
     assert [match.model for match in found] == [1]
-    assert recognised(volumes(), picture("ship", 0.0), cameras([0.0]), "car") == []
-    assert recognised(volumes(), picture("cube", 0.0), cameras([0.0]), None, keep=2)[0].model == 2
+    assert recognised(volumes(), ship, cameras([0.0]), "car") == []
+    assert recognised(volumes(), looks_of(picture("cube", 0.0)), cameras([0.0]), None, keep=2)[0].model == 2
+
+
+def test_the_picture_grows_by_half_a_cell_and_keeps_its_brightness():
+    """A square of one colour: 96 pixels, and half of one of 24 cells more on every side."""
+    rgba = torch.zeros(80, 80, 4)
+    rgba[16:64, 16:64] = torch.tensor([0.6, 0.6, 0.6, 1.0])
+    bright, alpha = looks_of(rgba)
+    rows = (alpha > 0.5).any(0).nonzero()[:, 0]
+    assert len(rows) == pytest.approx(96 * (1 + 1 / CELLS), abs=1)
+    assert (bright[alpha > 0.99] / alpha[alpha > 0.99] - 0.6).abs().max() < 1e-3
 
 
 def test_a_thumbnail_is_the_object_alone():

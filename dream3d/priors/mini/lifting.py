@@ -6,20 +6,23 @@ import torch
 from jaxtyping import Float
 from torch import Generator, Tensor
 
-from dream3d.cameras import orbit
 from dream3d.priors.mini import words
 from dream3d.priors.mini.family import MiniFamily
 from dream3d.priors.mini.inversion import inverted, outline_of
 from dream3d.priors.mini.latents import surface_of
 from dream3d.priors.mini.likeness import coloured_as
 from dream3d.priors.mini.painting import Painter
-from dream3d.priors.mini.recognition import matches, recognised
+from dream3d.priors.mini.recognition import around, looks_of, recognised, turned
 from dream3d.priors.mini.volumes import Volumes, load_volumes
 from dream3d.priors.mini.words import Shape
 from dream3d.types import Camera
 
 PICTURE = "the picture"  # the shape's name beside those of the latents
-AZIMUTHS, ELEVATIONS = range(-180, 180, 30), (0, 20)  # degrees, where nothing is known of the camera
+AZIMUTHS, ELEVATIONS = (
+    tuple(map(float, range(-180, 180, 30))),
+    (0.0, 20.0),
+)  # degrees, where nothing is known of the camera
+TURNS = ((14.0, 60), (7.0, 30), (4.0, 12))  # degrees to try beside the best cameras, of so many models
 SIZE = 64
 
 
@@ -44,28 +47,18 @@ def recognise(
     meant = words.meaning(prompt, family.concepts) if prompt.strip() else None
     noun = None if meant is None else meant.concept
     cameras = camera if pose_known else around(camera, AZIMUTHS, ELEVATIONS)
-    found = recognised(volumes, rgba, cameras, noun)
+    looks = looks_of(rgba)
+    found = recognised(volumes, looks, cameras, noun)
+    for turn, keep in () if pose_known else TURNS:
+        found, cameras = turned(volumes, looks, found[:keep], cameras, turn) if found else (found, cameras)
     if not found:
         return None
     best = found[0]
     nouns = dict.fromkeys(n for match in found for n in volumes.nouns[match.model] if n in family.shapes)
-    if not pose_known:
-        coarse = cameras[best.camera : best.camera + 1]
-        turns = [float(torch.rad2deg(coarse.azimuth[0])) + turn for turn in (-20, -10, 0, 10, 20)]
-        cameras = around(camera, turns, (-10, 0, 10, 20, 30, 45))
-        finer = matches(volumes.some([best.model]), rgba, cameras)[0]
-        best = replace(finer, model=best.model)
     azimuth, elevation = float(cameras.azimuth[best.camera]), float(cameras.elevation[best.camera])
     named = noun or next(iter(nouns))
     others = tuple(n for n in nouns if n != named)[:3]
     return Recognised(named, volumes.names[best.model], azimuth, elevation, best.box, others)
-
-
-def around(camera: Camera, azimuths: "range | list[float]", elevations: tuple[int, ...]) -> Camera:
-    """Cameras like this one at all these angles, in degrees."""
-    angles = torch.tensor([(float(a), float(e)) for e in elevations for a in azimuths]).deg2rad()
-    distance, fov_y = (one.expand(len(angles)) for one in (camera.distance, camera.fov_y))
-    return orbit(angles[:, 0], angles[:, 1], distance, fov_y, camera.height)
 
 
 def volumes_of(family: MiniFamily) -> Volumes | None:

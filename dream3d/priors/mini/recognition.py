@@ -2,22 +2,25 @@
 
 Every model's coarse volume (``volumes.py``) is seen from every camera in question. Views and picture are compared where
 their objects have been scaled to the same box, so that neither size nor place matters: outlines, and inside them
-brightness less its mean, which a change of colour hardly touches.
+brightness less its mean, which a change of colour hardly touches. Every cell that a surface touches is full, so volumes
+are larger than their models by half a cell all round; the picture is made as much larger before.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from dream3d.cameras import pixel_rays
+from dream3d.cameras import orbit, pixel_rays
 from dream3d.priors.mini.volumes import CELLS, Volumes
 from dream3d.types import Camera
 
 CHUNK = 64  # volumes at once
 PATTERN = 0.5  # weight of the brightness pattern beside the outline
+EXTENT, GROWTH = 96, 2  # pixels of the picture's object, and how far it grows: about half a cell
 
 
 @dataclass(frozen=True)
@@ -44,9 +47,9 @@ class Match:
 
 
 @torch.no_grad()
-def matches(volumes: Volumes, rgba: Float[Tensor, "h w 4"], cameras: Camera, detail: Detail = FINE) -> list[Match]:
-    """The best camera of every model, the best model first. ``rgba`` is premultiplied."""
-    wanted = thumbnail(grey(rgba)[None], detail.edge)[0]
+def matches(volumes: Volumes, looks: Float[Tensor, "2 h w"], cameras: Camera, detail: Detail = FINE) -> list[Match]:
+    """The best camera of every model, the best model first. ``looks``: those of the picture (``looks_of``)."""
+    wanted = thumbnail(looks[None], detail.edge)[0]
     rays = cells_along_rays(cameras, detail)
     found: list[Match] = []
     for start in range(0, len(volumes.names), CHUNK):
@@ -63,9 +66,17 @@ def matches(volumes: Volumes, rgba: Float[Tensor, "h w 4"], cameras: Camera, det
     return sorted(found, key=lambda match: match.distance)
 
 
-def grey(rgba: Float[Tensor, "h w 4"]) -> Float[Tensor, "2 h w"]:
-    """Premultiplied brightness, and alpha."""
-    return torch.stack((rgba[..., :3].mean(-1), rgba[..., 3]))
+def looks_of(rgba: Float[Tensor, "h w 4"]) -> Float[Tensor, "2 s s"]:
+    """Premultiplied brightness and alpha of the picture's object, grown by ``GROWTH`` of ``EXTENT`` pixels; what is new
+    is as bright as what is near. Wires that fill a quarter of a pixel count: they fill whole cells. ``rgba`` is
+    premultiplied."""
+    more = 1 / rgba[..., 3].clamp(0.5, 1)
+    picture = (more * torch.stack((rgba[..., :3].mean(-1), rgba[..., 3])))[None]
+    framed = F.pad(thumbnail(picture, EXTENT), (2 * GROWTH,) * 4)
+    window = 2 * GROWTH + 1
+    near, grown = F.avg_pool2d(framed, window, 1, GROWTH), F.max_pool2d(framed[:, 1:], window, 1, GROWTH)
+    known = torch.where(framed[:, 1:] > 0.5, framed, near)
+    return torch.cat((known[:, :1] / known[:, 1:].clamp(min=1e-3) * grown, grown), dim=1)[0]
 
 
 def cells_along_rays(cameras: Camera, detail: Detail) -> list[Int[Tensor, "p s"]]:
@@ -134,13 +145,40 @@ def away(views: Float[Tensor, "n 2 e e"], wanted: Float[Tensor, "2 e e"]) -> Flo
 
 @torch.no_grad()
 def recognised(
-    volumes: Volumes, rgba: Float[Tensor, "h w 4"], cameras: Camera, noun: str | None, keep: int = 60
+    volumes: Volumes, looks: Float[Tensor, "2 h w"], cameras: Camera, noun: str | None, keep: int = 60
 ) -> list[Match]:
     """The models that look most like the picture, all or those that a noun means: all of them quickly, then the best
     ``keep`` in detail. ``Match.model`` counts all of the volumes."""
     some = [i for i, nouns in enumerate(volumes.nouns) if noun is None or noun in nouns]
     if len(some) > keep:
-        quick = matches(volumes.some(some), rgba, cameras, QUICK)[:keep]
+        quick = matches(volumes.some(some), looks, cameras, QUICK)[:keep]
         some = [some[match.model] for match in quick]
-    fine = matches(volumes.some(some), rgba, cameras, FINE) if some else []
-    return [Match(some[m.model], m.camera, m.distance, m.box) for m in fine]
+    fine = matches(volumes.some(some), looks, cameras, FINE) if some else []
+    return [replace(match, model=some[match.model]) for match in fine]
+
+
+@torch.no_grad()
+def turned(
+    volumes: Volumes, looks: Float[Tensor, "2 h w"], found: Sequence[Match], cameras: Camera, turn: float
+) -> tuple[list[Match], Camera]:
+    """The matches again, each from cameras up to ``turn`` degrees beside, above and below its own: the best one of
+    each, the best match first, and those cameras."""
+    better, angles = [], []
+    for number, match in enumerate(found):
+        own = cameras[match.camera : match.camera + 1]
+        azimuth, elevation = (float(torch.rad2deg(angle)) for angle in (own.azimuth, own.elevation))
+        beside = around(own, [azimuth - turn, azimuth, azimuth + turn], [elevation - turn, elevation, elevation + turn])
+        best = matches(volumes.some([match.model]), looks, beside)[0]
+        angles.append((float(beside.azimuth[best.camera]), float(beside.elevation[best.camera])))
+        better.append(replace(best, model=match.model, camera=number))
+    azimuths, elevations = torch.tensor(angles).T
+    distance, fov_y = (one[:1].expand(len(angles)) for one in (cameras.distance, cameras.fov_y))
+    at = orbit(azimuths, elevations, distance, fov_y, cameras.height)
+    return sorted(better, key=lambda match: match.distance), at
+
+
+def around(camera: Camera, azimuths: Sequence[float], elevations: Sequence[float]) -> Camera:
+    """Cameras like this one at all these angles, in degrees."""
+    angles = torch.tensor([(float(a), float(e)) for e in elevations for a in azimuths]).deg2rad()
+    distance, fov_y = (one.expand(len(angles)) for one in (camera.distance, camera.fov_y))
+    return orbit(angles[:, 0], angles[:, 1], distance, fov_y, camera.height)
