@@ -14,7 +14,7 @@ from hydra.utils import get_class
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from dream3d.cli.experiments import foreign, merged
+from dream3d.cli.experiments import foreign, merged, selected
 from dream3d.cli.explain import ambiguous, misfits, misplaced, number, unknown, unparsed, why
 from dream3d.cli.guidances import spelled_out
 from dream3d.errors import UserError
@@ -73,8 +73,8 @@ def exactly(words: Sequence[str]) -> DictConfig:
         check_member(override, folder)
     try:
         with composing(folder):
-            others = foreign(chosen)
-            plain = merged([o.input_line or "" for o in chosen], others)
+            others = foreign(folder, chosen)
+            plain = selected(folder, tuple(o.input_line or "" for o in chosen), tuple(others))
             for override in overrides:
                 if override not in chosen:
                     check_key(override, plain)
