@@ -33,14 +33,17 @@ MAY_IMPORT: dict[str, set[str]] = {
     "noise": {"types", "seeding"},
     "regularize": {"types"},
     "metrics": {"types", "geometry"},
-    "editing": {"types", "contracts", "errors", "cameras", "geometry", "diffusion", "distill", "metrics"},
+    "editing": {
+        "types", "contracts", "errors", "cameras", "geometry", "diffusion", "distill", "metrics",
+        "regularize",  # sums along rays
+    },
     "report": {"types"},
     "fields": {"types", "contracts", "schedule", "geometry"},
     "render": {"types", "contracts", "cameras", "geometry"},
     "mesh": {"types", "contracts", "errors", "cameras", "geometry", "render"},
     "prompts": {"types", "contracts", "errors", "cameras"},
     "priors": {"types", "errors", "cameras", "diffusion", "gradients", "geometry"},
-    "reference": {"types", "contracts", "errors", "schedule", "cameras"},
+    "reference": {"types", "contracts", "errors", "schedule", "cameras", "metrics"},  # its depth: a correlation
     "optimize": {"types", "contracts", "schedule", "cameras", "seeding", "gradients"},
     "run": {
         "types", "contracts", "errors", "schedule", "cameras", "seeding", "gradients", "prompts", "geometry", "fields",

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
+from hydra.utils import get_method
 from omegaconf import DictConfig, OmegaConf
 
 from dream3d.cli.overrides import composed
@@ -21,9 +22,9 @@ from dream3d.errors import UserError
 from dream3d.run import config as configuration
 from dream3d.run.config import Tree
 from dream3d.run.directory import slug
+from dream3d.run.guidances import for_edits
 from dream3d.run.saved import saved_settings
 
-FOR_EDITS = {("distill", name) for name in ("dds", "ip2p", "pds", "ssd_edit")}
 PLACE = ("out", "resume", "overwrite")
 """Settings that are paths of a run and do not change its result."""
 
@@ -128,7 +129,14 @@ def members(group: str) -> list[str]:
     folder = configuration.folder() / group
     if not folder.is_dir():
         raise UserError(f"values: got nothing for axis={group}, expected a list, e.g. values=[1,5,10]")
-    return sorted(file.stem for file in folder.glob("*.yaml") if (group, file.stem) not in FOR_EDITS)
+    files = [file for file in folder.glob("*.yaml") if group != "distill" or not of_edits(file)]
+    return sorted(file.stem for file in files)
+
+
+def of_edits(file: Path) -> bool:
+    """Whether this member of ``distill`` has a loss for edits."""
+    loss = OmegaConf.select(OmegaConf.load(file), "loss._target_")
+    return loss is not None and for_edits(get_method(loss))
 
 
 def axis_words(key: str, values: Sequence[Given]) -> list[str]:

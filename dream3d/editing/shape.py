@@ -5,8 +5,7 @@ from jaxtyping import Float
 from torch import Generator, Tensor
 
 from dream3d.contracts import Pair
-
-LEAST = 1e-20  # product of the two norms below which one of them is constant; its gradient is 0, not the rounding's
+from dream3d.metrics.correlation import pearson
 
 
 def density_correlation(pair: Pair, generator: Generator, *, points: int = 16384) -> Float[Tensor, ""]:
@@ -19,15 +18,7 @@ def density_correlation(pair: Pair, generator: Generator, *, points: int = 16384
     with torch.no_grad():
         before = pair.source.density(x)
     now = pair.field.density(x)
-    return 1 - correlation(now, before)
-
-
-def correlation(a: Float[Tensor, " n"], b: Float[Tensor, " n"]) -> Float[Tensor, ""]:
-    """Pearson's; 0 where one of them does not vary."""
-    a, b = a - a.mean(), b - b.mean()
-    spread = torch.linalg.vector_norm(a) * torch.linalg.vector_norm(b)
-    varies = spread > LEAST
-    return torch.where(varies, (a @ b) / torch.where(varies, spread, torch.ones_like(spread)), 0.0)
+    return 1 - pearson(now, before)
 
 
 def in_ball(points: int, generator: Generator) -> Float[Tensor, "n 3"]:

@@ -5,6 +5,7 @@ from jaxtyping import Float
 from torch import Generator, Tensor
 
 from dream3d.contracts import Pair, Regional
+from dream3d.regularize.rays import ray_sum
 from dream3d.types import Render
 
 
@@ -25,6 +26,6 @@ def unchanged_views(pair: Pair, generator: Generator, *, inside: float = 0.1) ->
 def region_shown(render: Render, field: Regional) -> Float[Tensor, "b h w"]:
     """How much of each pixel is inside the field's region, in [0, 1]."""
     assert render.points is not None and render.weights is not None and render.samples is not None
-    shown = render.weights.new_zeros(render.samples.n_rays)
-    shown.index_add_(0, render.samples.ray, render.weights.detach() * field.share(render.points.detach()))
+    inside = render.weights * field.share(render.points)
+    shown = ray_sum(inside, render.samples.ray, render.samples.n_rays)
     return shown.view(render.image.alpha.shape[:-1]).clamp(max=1)

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Generator, Tensor
 
+from dream3d.metrics.correlation import pearson
 from dream3d.reference.target import Target
 from dream3d.types import Render
 
@@ -42,8 +43,7 @@ def depth_pearson(render: Render, target: Target, generator: Generator) -> Float
     both = depths(render, target)
     if both is None:
         return None
-    found, wanted = (d - d.mean() for d in both)
-    return 1 - (found * wanted).sum() / (found.norm() * wanted.norm()).clamp(min=1e-8)
+    return 1 - pearson(*both)
 
 
 def depth_scaled(render: Render, target: Target, generator: Generator) -> Float[Tensor, ""] | None:

@@ -79,14 +79,19 @@ def guidance_notes(loss: Callable[..., Distilled]) -> list[str]:
 
 
 def compares(loss: Callable[..., Distilled], *, editing: bool) -> bool:
-    """Does the loss take the x and the text of an edit's source? Raises UserError where there is none."""
-    takes = "x_src" in inspect.signature(loss).parameters
-    if takes and not editing:
+    """Does the loss take the x and the text of an edit's source? Raises UserError for a loss for edits without one."""
+    if for_edits(loss) and not editing:
         raise UserError(
             "distill: got a loss for edits, expected edit=outputs/<run> and this loss as the first guidance; or use "
             "distill=sds"
         )
-    return takes
+    return "x_src" in inspect.signature(loss).parameters
+
+
+def for_edits(loss: Callable[..., object]) -> bool:
+    """Whether the loss needs an edit's source: its x (``x_src``), or its picture, by which it is guided at an
+    ``image_scale``."""
+    return not {"x_src", "image_scale"}.isdisjoint(inspect.signature(loss).parameters)
 
 
 def build_text(config: DictConfig, prior: ScoreModel, prompt: str) -> PromptEmbeddings:

@@ -1,8 +1,7 @@
-import numpy as np
 import torch
 from pairs import pair_of
 
-from dream3d.editing.shape import correlation, density_correlation, in_ball
+from dream3d.editing.shape import density_correlation, in_ball
 from dream3d.seeding import generator
 
 
@@ -21,20 +20,6 @@ class Blob(Grey):
 
     def density(self, x):
         return self.factor * torch.exp(-(x - self.at).square().sum(-1) / (2 * 0.2**2))
-
-
-def test_correlation_is_numpys() -> None:
-    a, b = torch.rand(2, 500, generator=generator(0, 0, "x"), dtype=torch.float64)
-    b = b + 0.3 * a
-    np.testing.assert_allclose(float(correlation(a, b)), np.corrcoef(a.numpy(), b.numpy())[0, 1])
-    assert float(correlation(a, torch.ones_like(a))) == 0
-
-
-def test_a_constant_density_has_no_gradient() -> None:
-    for other in (torch.rand(50, generator=generator(0, 0, "x")), torch.zeros(50)):
-        a = torch.zeros(50, requires_grad=True)
-        correlation(a, other).backward()
-        assert a.grad is not None and a.grad.abs().max() == 0
 
 
 def test_nought_for_a_shape_that_is_only_more_solid_and_more_the_farther_it_moves() -> None:
