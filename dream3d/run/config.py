@@ -117,11 +117,25 @@ def check_edit(tree: Tree) -> None:
             raise UserError(f"edit: also got {other}={tree[other]}; a run starts from one of them; leave the other out")
     if not str(tree["source"] or "").strip():
         raise UserError(f'source: got nothing, expected a prompt that describes {path}; use source="a chair"')
+    if tree["keep"] and given_file(tree) is not None:
+        raise UserError(
+            f"keep: got {', '.join(tree['keep'])}, which acts on a field, but refine= edits the mesh of {path} itself; "
+            "leave keep= out, or refine="
+        )
     where = tree["edit"]["where"]
     if where not in ("auto", "all") and not (isinstance(where, list) and len(where) == 6):
         raise UserError(f"edit.where: got {where}, expected auto, all or a box [x, y, z, x, y, z]")
     if isinstance(where, list) and not all(low < high for low, high in zip(where[:3], where[3:], strict=True)):
         raise UserError(f"edit.where: got {where}, expected the lower corner first; swap the two")
+
+
+def given_file(settings: DictConfig | Tree) -> Path | None:
+    """The mesh file that the second stage starts from, in place of a coarse stage: ``mesh=``, or that of an edit with
+    ``refine=``. None: there is a coarse stage."""
+    edited = Path(str(settings["edit"].get("path") or ""))
+    if settings["mesh_file"] is not None:
+        return Path(str(settings["mesh_file"])).expanduser()
+    return edited if edited.suffix.lower() in MESHES and settings["refine"].get("steps") else None
 
 
 LOGS = {"jsonl": "json", "tensorboard": "tensorboard", "wandb": "wandb"}

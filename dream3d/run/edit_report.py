@@ -8,19 +8,19 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from dream3d.contracts import TrainableField
 from dream3d.editing.change import Change, change
-from dream3d.editing.views import region_shown
 from dream3d.fields.edited import Edited, as_field
 from dream3d.fields.latents import in_rgb
 from dream3d.mesh.build import Build
 from dream3d.mesh.extract import find_isovalue, sample
-from dream3d.optimize import Setup
+from dream3d.optimize import Setup, Source
 from dream3d.report.files import replacing
 from dream3d.report.pictures import preview
 from dream3d.report.turntable import write_gif, write_mp4
 from dream3d.run.pictures import keep_before, turntable_frames
 from dream3d.run.previews import around
-from dream3d.types import Mesh
+from dream3d.types import Explicit, Mesh, SignedGrid, Surface
 
 TINT = (0.9, 0.1, 0.5)  # of what may change, in region.png
 GRID = 64  # lattice vertices a side that figures are taken at
@@ -35,19 +35,20 @@ def edited_field(setup: Setup) -> Edited | None:
 def report_edit(setup: Setup, build_mesh: Build, after: Mesh, folder: Path, frames: int) -> list[str]:
     """The source's mesh, which the viewer's slider shows as before; before_after.mp4 and .gif (not for 0 frames);
     region.png; edit.json. Returns the figures in words; nothing where nothing is edited."""
-    field = edited_field(setup)
-    if field is None:
+    field, beside = edited_field(setup), setup.source
+    if field is None or beside is None:
         return []
     source = as_field(field.source)
     with in_rgb(field):
-        before = keep_before(folder, build_mesh.geometry(source))
+        before = keep_before(folder, build_mesh.geometry(beside.fields[0]))
         isovalue = find_isovalue(sample(source, resolution=GRID, chunk=65536), "auto")
         found = change(field, source, field.region.view((field.vertices,) * 3), isovalue, GRID)
     if frames:
         pictures = torch.cat([turntable_frames(mesh, frames, size=240) for mesh in (before, after)], dim=2)
         write_mp4(pictures, folder / "before_after.mp4")
         write_gif(pictures[::2], folder / "before_after.gif", fps=12, side=480)
-    preview(region_pictures(setup, field), folder / "region.png")
+    with in_rgb(field):
+        preview(region_pictures(setup, beside, field), folder / "region.png")
     with replacing(folder / "edit.json") as partial:
         partial.write_text(json.dumps(dataclasses.asdict(found), indent=2) + "\n", encoding="utf-8")
     return [in_words(found)]
@@ -62,16 +63,31 @@ def in_words(found: Change) -> str:
     )
 
 
+class Tinted:
+    """A field with what is inside a region tinted, whether it is a volume or a mesh."""
+
+    def __init__(self, field: TrainableField, region: Edited) -> None:
+        self.field, self.region = field, region
+
+    def density(self, x: Float[Tensor, "n 3"]) -> Float[Tensor, " n"]:
+        """The field's."""
+        return self.field.density(x)
+
+    def surface(self, x: Float[Tensor, "n 3"]) -> Surface:
+        """The field's, in another colour inside the region."""
+        found, share = self.field.surface(x), 0.6 * self.region.share(x)[:, None]
+        return Surface(found.density, torch.lerp(found.colour, torch.tensor(TINT, device=x.device), share))
+
+    def extract(self) -> tuple[Mesh, SignedGrid | None]:
+        """The mesh's."""
+        assert isinstance(self.field, Explicit)
+        return self.field.extract()
+
+
 @torch.no_grad()
-def region_pictures(setup: Setup, field: Edited, size: int = 128) -> Float[Tensor, "b h w 3"]:
+def region_pictures(setup: Setup, source: Source, region: Edited, size: int = 128) -> Float[Tensor, "b h w 3"]:
     """The source from eight sides; what may change is tinted."""
-    assert setup.source is not None
-    source, renderer, camera = setup.source.fields[0], setup.source.renderers[0], around(setup, size)
-    pictures = []
-    with in_rgb(field):
-        for i in range(len(camera)):
-            render = renderer(source, camera[i : i + 1])
-            shown = 0.6 * region_shown(render, field)[..., None]
-            tinted = render.image.over(torch.ones(1, 1, 1, 3, device=shown.device))
-            pictures.append((torch.lerp(tinted, torch.tensor(TINT, device=shown.device), shown)).cpu())
-    return torch.cat(pictures)
+    camera, tinted = around(setup, size), Tinted(source.fields[0], region)
+    white = torch.ones(1, 1, 1, 3, device=setup.device)
+    views = [source.renderers[0](tinted, camera[i : i + 1]).image.over(white).cpu() for i in range(len(camera))]
+    return torch.cat(views)

@@ -1,4 +1,4 @@
-"""``mesh=path.glb``: the user's mesh replaces the coarse stage."""
+"""``mesh=path.glb``, or ``edit=path.glb`` with ``refine=``: the user's mesh replaces the coarse stage."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +16,7 @@ from dream3d.geometry.signed_distance import inside
 from dream3d.mesh.paint import paint
 from dream3d.mesh.reading import load_textured
 from dream3d.optimize import Setup
+from dream3d.run.config import given_file
 from dream3d.seeding import generator
 from dream3d.types import Mesh
 
@@ -29,16 +30,17 @@ def given_mesh(settings: DictConfig) -> Mesh | None:
     Raises:
         UserError: the file is not a mesh, or its geometry is to be optimised but encloses no volume.
     """
-    if settings.mesh_file is None:
+    file = given_file(settings)
+    if file is None:
         return None
-    mesh = read_mesh(Path(settings.mesh_file).expanduser(), settings.mesh.get("up", "y"), settings.mesh.get("front"))
+    mesh = read_mesh(file, settings.mesh.get("up", "y"), settings.mesh.get("front"))
     if keeps_mesh(get_method(settings.refine.field._target_)):
         return mesh
     mesh = replace(mesh, faces=outwards(mesh))
     axis = (torch.arange(48) + 0.5) / 24 - 1
     if not inside(mesh, torch.cartesian_prod(axis, axis, axis)).any():
         raise UserError(
-            f"mesh: got {settings.mesh_file}, {len(mesh.faces)} triangles that enclose no volume, expected an "
+            f"mesh: got {file}, {len(mesh.faces)} triangles that enclose no volume, expected an "
             "object with an inside; fill its holes or thicken it"
         )
     return mesh

@@ -8,11 +8,11 @@ from typing import Any
 
 from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig, OmegaConf
+from torch import Generator
 
-from dream3d.contracts import TrainableField
+from dream3d.contracts import Renderer, TrainableField
 from dream3d.fields.latents import latents_of, switch
 from dream3d.fields.mesh_field import MeshField, keeps_mesh
-from dream3d.fields.movable_nodes import Distance
 from dream3d.geometry.signed_distance import signed_distance
 from dream3d.optimize import Regulariser, Setup, Source
 from dream3d.priors.loading.resolve import resolve
@@ -35,26 +35,37 @@ def refined(
     *,
     name: str = "refine",
     fields: Sequence[TrainableField] | None = None,
+    edited: Mesh | None = None,
     prior_of: PriorOf = build_prior,
 ) -> Setup:
     """The coarse setup modified for the stage ``name``: the mesh (``start``) of every field of the previous stage
     (``fields``; None: the coarse ones) becomes the shape of a new mesh field, the field itself its colour.
-    Whatever the stage does not set (cameras, prior, loss) is inherited from the coarse stage.
+    Whatever the stage does not set (cameras, prior, loss) is inherited from the coarse stage. An edit's source goes on
+    as a volume, or else in the same way as the ``edited`` mesh.
 
     Raises:
         ValueError: ``start`` finds no mesh in a field.
     """
     stage = settings[name]
     setup = with_rgb_fields(with_own_guidance(setup, settings, stage, prior_of))
-    setup = dataclasses.replace(setup, loss=guided_at_least(setup.loss, stage.guidance), source=beside(setup))
-    make, made = instantiate(stage.field), []
-    for i, field in enumerate(setup.fields if fields is None else fields):
-        mesh, draw = start(field), generator(setup.seed, i, name)
-        distance = partial(signed_distance, mesh, generator=draw)
-        made.append(shaped(make, field, mesh, distance).to(setup.device))
+    setup = dataclasses.replace(setup, loss=guided_at_least(setup.loss, stage.guidance))
+    shape = partial(shaped, instantiate(stage.field))
+    made = [
+        shape(field, start(field), generator(setup.seed, i, name)).to(setup.device)
+        for i, field in enumerate(setup.fields if fields is None else fields)
+    ]
+    sources = (
+        []
+        if setup.source is None or edited is None
+        else [
+            shape(field, edited, generator(setup.seed, i, name)).to(setup.device)
+            for i, field in enumerate(setup.source.fields)
+        ]
+    )
     return dataclasses.replace(
         setup,
         fields=made,
+        source=beside(setup, sources, [instantiate(stage.render).to(setup.device) for _ in sources]),
         renderers=[instantiate(stage.render).to(setup.device) for _ in made],
         camera=instantiate(stage.camera) if stage.camera else setup.camera,
         time=instantiate(stage.time),
@@ -71,11 +82,13 @@ def refined(
     )
 
 
-def beside(setup: Setup) -> Source | None:
-    """An edit's source goes on as a volume beside the mesh; what of it was to stay was for volumes."""
+def beside(setup: Setup, meshes: Sequence[TrainableField], renderers: Sequence[Renderer]) -> Source | None:
+    """An edit's source beside the mesh: as ``meshes`` where there are any, or else the volume that it was. What of it
+    was to stay was for volumes."""
     if setup.source is None:
         return None
-    return dataclasses.replace(setup.source, keep={}, compared=compares(setup.loss, editing=True))
+    source = dataclasses.replace(setup.source, keep={}, compared=compares(setup.loss, editing=True))
+    return dataclasses.replace(source, fields=meshes, renderers=renderers) if meshes else source
 
 
 def check_stages(settings: DictConfig, timesteps: int, prior_of: PriorOf) -> None:
@@ -106,9 +119,10 @@ def with_rgb_fields(setup: Setup) -> Setup:
     return dataclasses.replace(setup, backgrounds=[RandomColour().to(setup.device) for _ in setup.fields])
 
 
-def shaped(make: partial[MeshField], field: TrainableField, mesh: Mesh, distance: Distance) -> MeshField:
-    """A mesh field coloured by ``field``: either of the fixed mesh, or of signed distances to optimise."""
-    shape = {"mesh": mesh} if keeps_mesh(make.func) else {"distance": distance}
+def shaped(make: partial[MeshField], field: TrainableField, mesh: Mesh, draw: Generator) -> MeshField:
+    """A mesh field coloured by ``field``: either of the fixed mesh, or of its signed distances, to optimise."""
+    kept = keeps_mesh(make.func)
+    shape = {"mesh": mesh} if kept else {"distance": partial(signed_distance, mesh, generator=draw)}
     return make(appearance=field, **shape)
 
 

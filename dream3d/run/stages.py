@@ -146,10 +146,12 @@ def coarse(run: Run, setup: Setup, begin: int) -> None:
 
 
 def carried(run: Run, setup: Setup, mesh: Mesh) -> None:
-    """Replaces the coarse stage: fit the colours of a given mesh in the field(s)."""
+    """Replaces the coarse stage: fit the colours of a given mesh in the field(s); of an edit, its volume as well."""
     if run.step == 0:
-        error = carry(setup, mesh)
-        run.say(f"{run.settings.mesh_file}: colours carried over with an error of {error:.3f}")
+        if setup.source is None:
+            run.say(f"{run.settings.mesh_file}: colours carried over with an error of {carry(setup, mesh):.3f}")
+        for line in begin_edit(setup, run.settings):
+            run.say(line)
         save(run, setup, run.settings.steps)
 
 
@@ -167,7 +169,7 @@ def refine(
 
     Checkpoints keep what every stage ended with, from which the meshes are made again when resuming."""
     content = {"step": run.settings.steps, "state": copy.deepcopy(state_of(setup))}
-    fine = setup
+    fine, edited = setup, given
     for name in STAGES:
         total = run.settings[name].steps
         if total == 0:
@@ -175,7 +177,7 @@ def refine(
         with run.stage(name):
             of = partial(found, run.folder, setup.fields[0], start) if given is None else partial(itself, given)
             with constructing():
-                fine = refined(setup, run.settings, of, name=name, fields=fine.fields, prior_of=prior_of)
+                fine = refined(setup, run.settings, of, name=name, fields=fine.fields, edited=edited, prior_of=prior_of)
             given = None
             if begin := begun(run, saved, name):
                 restore(fine, saved[name]["state"])

@@ -10,6 +10,7 @@ from omegaconf import DictConfig
 
 from dream3d.errors import Stopped, UserError
 from dream3d.optimize import Setup
+from dream3d.run.config import given_file
 from dream3d.run.directory import Run
 from dream3d.run.refine import STAGES
 
@@ -39,7 +40,7 @@ def stopping(run: Run) -> Iterator[None]:
 
 def stages_of(settings: DictConfig) -> dict[str, int]:
     """Stage -> number of steps, of the stages that have any."""
-    steps = {"coarse": settings.steps if settings.mesh_file is None else 0}
+    steps = {"coarse": settings.steps if given_file(settings) is None else 0}
     return {name: count for name, count in (steps | {n: settings[n].steps for n in STAGES}).items() if count}
 
 

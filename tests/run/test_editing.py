@@ -11,6 +11,7 @@ from tiny import saved, sd
 from dream3d.cli.main import command
 from dream3d.editing.region import box
 from dream3d.run import checkpoint
+from dream3d.run.initial_mesh import read_mesh
 from dream3d.run.saved import saved_settings
 
 QUICK = [word for word in SMALL if not word.startswith(("field.", "render.", "size=", "prompt="))]
@@ -77,6 +78,28 @@ def test_a_mesh_is_carried_into_a_field(place: Path, monkeypatch: pytest.MonkeyP
     assert "carried into the field" in (place / "mesh" / "log.txt").read_text()
 
 
+def test_a_mesh_that_is_refined_stays_a_mesh(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No coarse stage, the file's own triangles; the source is the same mesh, so that DDS is exactly 0 where the prior
+    takes both texts for the same."""
+    without_pictures(monkeypatch)
+    words = [
+        f"edit={box_file(place)}",
+        "source=a box",
+        "prompt=a crate",
+        "prior=renders",
+        f"prior.path={box_file(place)}",
+    ]
+    stage = ("refine=texture", "refine.steps=2", "prior.resolution=32", "edit.where=all", "turntable=0")
+    assert command([*words, *stage, *SMALL[1:], f"out={place / 'kept'}"]) == 0
+    state = checkpoint.load(place / "kept" / "checkpoint.pt")["refine"]["state"]["fields"][0]
+    colours = {k.removeprefix("appearance."): v for k, v in state.items() if k.startswith("appearance.")}
+    before = {k.removeprefix("source."): v for k, v in colours.items() if k.startswith("source.")}
+    assert before and differences(before, live(colours)) == []
+    assert torch.equal(state["shape.vertices"], read_mesh(file).vertices)
+    assert not (place / "kept" / "metrics.jsonl").exists() and (place / "kept" / "region.png").is_file()
+    assert json.loads((place / "kept" / "edit.json").read_text())["iou"] == 1.0
+
+
 def test_pictures_that_are_edited_on_the_way(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Instruct-NeRF2NeRF's loop: stopped and resumed bit for bit, the cache of pictures included; with a tiny prior."""
     without_pictures(monkeypatch)
@@ -127,6 +150,7 @@ WRONG = {
     "edit={run} prompt=a field=voxel": "field: an edit goes on with its source's field",
     "edit={run} prompt=a init=prior": "edit: also got init=prior",
     "edit={box} prompt=a": 'source: got nothing, expected a prompt that describes .*; use source="a chair"',
+    "edit={box} source=b prompt=a refine=texture keep=shape": "keep: got shape, which acts on a field",
     "edit={run} prompt=a edit.where=left": "edit.where: got left, expected auto, all or a box",
     "edit={run} prompt=a edit.where=[0,0,0,-1,1,1]": "expected the lower corner first",
     "edit={part} prompt=a": "is an edit of a part.*mesh.glb",
