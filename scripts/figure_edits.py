@@ -40,8 +40,9 @@ EDITS = (
 )  # fmt: skip
 SMALL = (
     "turntable=0",
-    "mesh.faces=6000",
-    "mesh.size=512",
+    "mesh.resolution=96",
+    "mesh.faces=4000",
+    "mesh.size=256",
     "mesh.formats=[glb]",
     "checkpoint_every=1000",
     "preview_every=1000",

@@ -132,7 +132,7 @@ def check_edit(tree: Tree) -> None:
 def given_file(settings: DictConfig | Tree) -> Path | None:
     """The mesh file that the second stage starts from, in place of a coarse stage: ``mesh=``, or that of an edit with
     ``refine=``. None: there is a coarse stage."""
-    edited = Path(str(settings["edit"].get("path") or ""))
+    edited = Path(str((settings.get("edit") or {}).get("path") or ""))
     if settings["mesh_file"] is not None:
         return Path(str(settings["mesh_file"])).expanduser()
     return edited if edited.suffix.lower() in MESHES and settings["refine"].get("steps") else None

@@ -6,7 +6,7 @@ from pathlib import Path
 from omegaconf import DictConfig, OmegaConf
 
 from dream3d.errors import UserError
-from dream3d.run.config import MESHES
+from dream3d.run.config import MESHES, given_file
 from dream3d.run.saved import saved_settings
 
 
@@ -27,7 +27,7 @@ def inherited(config: DictConfig, given: Collection[str]) -> DictConfig:
     if not place.is_dir():
         raise UserError(f"edit: got '{path}', expected a run's folder or a file ending in {', '.join(MESHES)}")
     saved = saved_settings(place, "edit")
-    if saved.mesh_file is not None:
+    if given_file(saved) is not None:
         raise UserError(f"edit: {path} was made from a mesh and has no field; use edit={path}/mesh.glb source=...")
     if not (place / "checkpoint.pt").is_file():
         raise UserError(f"edit: {path} has no checkpoint.pt; use edit={path}/mesh.glb source=...")

@@ -8,11 +8,11 @@ from typing import Any
 
 from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig, OmegaConf
-from torch import Generator
 
 from dream3d.contracts import Renderer, TrainableField
 from dream3d.fields.latents import latents_of, switch
 from dream3d.fields.mesh_field import MeshField, keeps_mesh
+from dream3d.fields.movable_nodes import Distance
 from dream3d.geometry.signed_distance import signed_distance
 from dream3d.optimize import Regulariser, Setup, Source
 from dream3d.priors.loading.resolve import resolve
@@ -49,19 +49,16 @@ def refined(
     stage = settings[name]
     setup = with_rgb_fields(with_own_guidance(setup, settings, stage, prior_of))
     setup = dataclasses.replace(setup, loss=guided_at_least(setup.loss, stage.guidance))
-    shape = partial(shaped, instantiate(stage.field))
-    made = [
-        shape(field, start(field), generator(setup.seed, i, name)).to(setup.device)
-        for i, field in enumerate(setup.fields if fields is None else fields)
-    ]
-    sources = (
-        []
-        if setup.source is None or edited is None
-        else [
-            shape(field, edited, generator(setup.seed, i, name)).to(setup.device)
-            for i, field in enumerate(setup.source.fields)
-        ]
-    )
+    make = instantiate(stage.field)
+
+    def of(field: TrainableField, mesh: Mesh, i: int) -> MeshField:
+        distance = partial(signed_distance, mesh, generator=generator(setup.seed, i, name))
+        return shaped(make, field, mesh, distance).to(setup.device)
+
+    made = [of(field, start(field), i) for i, field in enumerate(setup.fields if fields is None else fields)]
+    sources = []
+    if setup.source is not None and edited is not None:
+        sources = [of(field, edited, i) for i, field in enumerate(setup.source.fields)]
     return dataclasses.replace(
         setup,
         fields=made,
@@ -119,10 +116,9 @@ def with_rgb_fields(setup: Setup) -> Setup:
     return dataclasses.replace(setup, backgrounds=[RandomColour().to(setup.device) for _ in setup.fields])
 
 
-def shaped(make: partial[MeshField], field: TrainableField, mesh: Mesh, draw: Generator) -> MeshField:
-    """A mesh field coloured by ``field``: either of the fixed mesh, or of its signed distances, to optimise."""
-    kept = keeps_mesh(make.func)
-    shape = {"mesh": mesh} if kept else {"distance": partial(signed_distance, mesh, generator=draw)}
+def shaped(make: partial[MeshField], field: TrainableField, mesh: Mesh, distance: Distance) -> MeshField:
+    """A mesh field coloured by ``field``: either of the fixed mesh, or of signed distances to optimise."""
+    shape = {"mesh": mesh} if keeps_mesh(make.func) else {"distance": distance}
     return make(appearance=field, **shape)
 
 

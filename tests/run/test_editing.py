@@ -78,26 +78,21 @@ def test_a_mesh_is_carried_into_a_field(place: Path, monkeypatch: pytest.MonkeyP
     assert "carried into the field" in (place / "mesh" / "log.txt").read_text()
 
 
-def test_a_mesh_that_is_refined_stays_a_mesh(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_mesh_that_is_refined_stays_a_mesh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No coarse stage, the file's own triangles; the source is the same mesh, so that DDS is exactly 0 where the prior
     takes both texts for the same."""
     without_pictures(monkeypatch)
-    words = [
-        f"edit={box_file(place)}",
-        "source=a box",
-        "prompt=a crate",
-        "prior=renders",
-        f"prior.path={box_file(place)}",
-    ]
+    file = box_file(tmp_path)
+    words = [f"edit={file}", "source=a box", "prompt=a crate", "prior=renders", f"prior.path={file}"]
     stage = ("refine=texture", "refine.steps=2", "prior.resolution=32", "edit.where=all", "turntable=0")
-    assert command([*words, *stage, *SMALL[1:], f"out={place / 'kept'}"]) == 0
-    state = checkpoint.load(place / "kept" / "checkpoint.pt")["refine"]["state"]["fields"][0]
+    assert command([*words, *stage, *SMALL[1:], f"out={tmp_path / 'kept'}"]) == 0
+    state = checkpoint.load(tmp_path / "kept" / "checkpoint.pt")["refine"]["state"]["fields"][0]
     colours = {k.removeprefix("appearance."): v for k, v in state.items() if k.startswith("appearance.")}
     before = {k.removeprefix("source."): v for k, v in colours.items() if k.startswith("source.")}
     assert before and differences(before, live(colours)) == []
     assert torch.equal(state["shape.vertices"], read_mesh(file).vertices)
-    assert not (place / "kept" / "metrics.jsonl").exists() and (place / "kept" / "region.png").is_file()
-    assert json.loads((place / "kept" / "edit.json").read_text())["iou"] == 1.0
+    assert not (tmp_path / "kept" / "metrics.jsonl").exists() and (tmp_path / "kept" / "region.png").is_file()
+    assert json.loads((tmp_path / "kept" / "edit.json").read_text())["iou"] == 1.0
 
 
 def test_pictures_that_are_edited_on_the_way(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
