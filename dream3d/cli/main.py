@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import dream3d
 from dream3d.cli.commands import COMMANDS, HELP_FLAGS, command_of
 from dream3d.cli.streams import endure
+from dream3d.cli.threads import spin_briefly
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -128,4 +129,5 @@ def answered(words: Sequence[str]) -> int:
 def main() -> None:
     """Entry point of ``dream3d`` and ``python -m dream3d``."""
     endure()
+    spin_briefly()
     sys.exit(answered(sys.argv[1:]))

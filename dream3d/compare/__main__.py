@@ -16,6 +16,7 @@ from rich.console import Console
 
 from dream3d.cli.commands import HELP_FLAGS, written
 from dream3d.cli.errors import reported
+from dream3d.cli.threads import spin_briefly
 from dream3d.compare.settings import Request, Settings, listed, read
 from dream3d.run import config as configuration
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 def command(words: Sequence[str]) -> int:
     """Compare, or print help. Returns the exit code: 0, 2 for a user error (one line on stderr), 130 after Ctrl-C."""
+    spin_briefly()
     if not words or HELP_FLAGS.intersection(words):
         keys = (configuration.folder() / "compare.yaml").read_text(encoding="utf-8")
         sys.stdout.write(f"{written(__doc__)}\n{keys}")
