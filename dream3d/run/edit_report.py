@@ -42,7 +42,8 @@ def report_edit(setup: Setup, build_mesh: Build, after: Mesh, folder: Path, fram
     with in_rgb(field):
         before = keep_before(folder, build_mesh.geometry(beside.fields[0]))
         isovalue = find_isovalue(sample(source, resolution=GRID, chunk=65536), "auto")
-        found = change(field, source, field.region.view((field.vertices,) * 3), isovalue, GRID)
+        now = Painted(source, field) if isinstance(beside.fields[0], Explicit) and is_kept(setup) else field
+        found = change(now, source, field.region.view((field.vertices,) * 3), isovalue, GRID)
     if frames:
         pictures = torch.cat([turntable_frames(mesh, frames, size=240) for mesh in (before, after)], dim=2)
         write_mp4(pictures, folder / "before_after.mp4")
@@ -61,6 +62,27 @@ def in_words(found: Change) -> str:
         f"{found.changed:.0%} of the volume changed (IoU with the source {found.iou:.2f}); colours moved by {inside} "
         f"inside the region, {outside} outside (CIE76)"
     )
+
+
+def is_kept(setup: Setup) -> bool:
+    """Whether the last stage's mesh is one that came ready."""
+    field = setup.fields[0]
+    return isinstance(field, Explicit) and field.extract()[1] is None
+
+
+class Painted:
+    """The shape of one field in the colours of another: where a mesh is kept, its field's densities mean nothing."""
+
+    def __init__(self, shape: TrainableField, colours: TrainableField) -> None:
+        self.shape, self.colours = shape, colours
+
+    def density(self, x: Float[Tensor, "n 3"]) -> Float[Tensor, " n"]:
+        """The shape's."""
+        return self.shape.density(x)
+
+    def surface(self, x: Float[Tensor, "n 3"]) -> Surface:
+        """The shape's density, the other's colour."""
+        return Surface(self.density(x), self.colours.surface(x).colour)
 
 
 class Tinted:
