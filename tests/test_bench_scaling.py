@@ -16,7 +16,7 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="measures in for
 def test_a_job_is_charged_with_its_own_memory() -> None:
     script = runpy.run_path(str(SCRIPT))
     small, large = (script["measure"](lambda n=n: torch.ones(n, 2**18), 2, n) for n in (1, 64))  # MiB
-    assert large.size == 64 and 64 <= large.memory - small.memory < 80
+    assert large.size == 64 and 56 <= large.memory - small.memory < 80
     assert 0 <= small.seconds and 0 < large.seconds
 
 
