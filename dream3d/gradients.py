@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, distributed, nn
 
+from dream3d.seeding import processes
 from dream3d.types import Camera
 
 
@@ -36,7 +37,7 @@ def average(parameters: Sequence[Tensor]) -> None:
     """Replace gradients by their mean over all processes of a torchrun job (data parallelism); outside one, nothing.
 
     A parameter without a gradient counts as zero where another process has one."""
-    if not (distributed.is_available() and distributed.is_initialized()):
+    if processes() == 1:
         return
     has = torch.tensor([float(p.grad is not None) for p in parameters], device=parameters[0].device)
     flat = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
@@ -44,7 +45,7 @@ def average(parameters: Sequence[Tensor]) -> None:
     distributed.all_reduce(joined)
     counts, *sums = joined.split([len(has), *(p.numel() for p in parameters)])
     for p, count, total in zip(parameters, counts.tolist(), sums, strict=True):
-        p.grad = (total / distributed.get_world_size()).view_as(p).to(p) if count else None
+        p.grad = (total / processes()).view_as(p).to(p) if count else None
 
 
 def clipped(parameters: Sequence[Tensor], largest: float | None) -> Float[Tensor, ""]:

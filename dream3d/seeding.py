@@ -9,9 +9,14 @@ SHARED = frozenset({"occupancy"})
 """Streams that all processes of a job draw alike, because their state has to stay the same."""
 
 
+def processes() -> int:
+    """How many processes of a torchrun job take part in this run; 1 outside of one."""
+    return distributed.get_world_size() if distributed.is_available() and distributed.is_initialized() else 1
+
+
 def rank() -> int:
     """The number of this process in a torchrun job; 0 outside of one."""
-    return distributed.get_rank() if distributed.is_available() and distributed.is_initialized() else 0
+    return distributed.get_rank() if processes() > 1 else 0
 
 
 def generator(seed: int, step: int, stream: str, device: torch.device | str = "cpu") -> Generator:

@@ -16,8 +16,6 @@ import argparse
 import json
 import math
 import multiprocessing
-import resource
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
@@ -31,18 +29,21 @@ from torch import Tensor
 
 from dream3d.cameras import turntable
 from dream3d.cli.overrides import composed
+from dream3d.compare.curves import COLOURS
 from dream3d.contracts import TrainableField
 from dream3d.mesh.export import export
 from dream3d.optimize import optimize
 from dream3d.render.rasterize import rasterise
 from dream3d.render.volume import VolumeRenderer
+from dream3d.report.manifest import peak_memory
 from dream3d.run.build import build
 from dream3d.run.shared_prior import Priors
 from dream3d.seeding import generator
 from dream3d.types import Mesh
 
 ROOT = Path(__file__).parents[1]
-COLOURS = {"image": "#0072b2", "samples": "#d55e00", "faces": "#009e73", "glb": "#cc79a7", "prompts": "#e69f00"}
+CURVES = ("image", "samples", "faces", "glb", "prompts")
+COLOUR_OF = dict(zip(CURVES, COLOURS, strict=False))
 
 
 @dataclass(frozen=True)
@@ -54,21 +55,16 @@ class Point:
     memory: float
 
 
-def peak() -> float:
-    """MiB that this process held at its highest."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
-
-
 def measure(job: Callable[[], object], rounds: int, size: int) -> Point:
     """The least of some rounds, in a process of its own, so that its highest memory is its own."""
 
     def child(end: Connection) -> None:
-        before, times = peak(), []
+        before, times = peak_memory() or 0.0, []
         for _ in range(rounds):
             begin = time.process_time()
             job()
             times.append(time.process_time() - begin)
-        end.send((min(times), peak() - before))
+        end.send((min(times), (peak_memory() or 0.0) - before))
 
     forked = multiprocessing.get_context("fork")
     here, there = forked.Pipe()
@@ -173,7 +169,7 @@ def plot(curves: Mapping[str, list[Point]], what: str, unit: str, left: int) -> 
             y = 230 - 190 * (math.log10(max(asdict(p)[what], 1e-4)) - low) / (high - low)
             at.append(f"{x:.1f},{y:.1f}")
         line = " ".join(at)
-        parts.append(f'<polyline points="{line}" fill="none" stroke="{COLOURS[name]}" stroke-width="2"/>')
+        parts.append(f'<polyline points="{line}" fill="none" stroke="{COLOUR_OF[name]}" stroke-width="2"/>')
     return "".join(parts)
 
 
@@ -181,7 +177,7 @@ def picture(curves: Mapping[str, list[Point]]) -> str:
     """Seconds on the left, memory on the right, ranges of the sizes below, as SVG."""
     words = [f"{name}: {points[0].size:,} to {points[-1].size:,}" for name, points in curves.items()]
     legend = "".join(
-        f'<text x="{60 + 170 * i}" y="262" fill="{COLOURS[name]}">{word}</text>'
+        f'<text x="{60 + 170 * i}" y="262" fill="{COLOUR_OF[name]}">{word}</text>'
         for i, (name, word) in enumerate(zip(curves, words, strict=True))
     )
     body = plot(curves, "seconds", "s", 60) + plot(curves, "memory", "MiB", 480) + legend

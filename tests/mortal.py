@@ -61,8 +61,7 @@ class Lives:
     """The process that ``serve``s, from the outside."""
 
     def __enter__(self) -> "Lives":
-        idle = {"OMP_WAIT_POLICY": "PASSIVE", "KMP_BLOCKTIME": "0"}  # threads that spin are in each other's way
-        place = {**os.environ, **idle, "PYTHONPATH": str(ROOT)}
+        place = {**os.environ, "PYTHONPATH": str(ROOT)}
         pipe = subprocess.PIPE
         self.process = subprocess.Popen([sys.executable, __file__], env=place, text=True, stdin=pipe, stdout=pipe)
         return self

@@ -25,7 +25,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "seeding": set(),
     "diffusion": set(),
     "types": set(),
-    "gradients": {"types"},
+    "gradients": {"types", "seeding"},
     "contracts": {"types"},
     "cameras": {"types"},
     "geometry": {"types"},

@@ -159,11 +159,11 @@ class LoraStudent:
         self.step = state["step"]
 
     def _error(self, x: Tensor, t: Tensor, noise: Tensor, text: Tensor, camera: Tensor) -> Tensor:
-        alpha, sigma = diffusion.alpha_sigma(self.prior.alpha_bar, t, x)
         x_t = diffusion.q_sample(x, t, noise, self.prior.alpha_bar)
         out = self.prior.predict(x_t, t, text, camera)
         if self.target == "epsilon":
             return (self.prior.to_eps(out, x_t, t) - noise).float().square().mean()
+        alpha, sigma = diffusion.alpha_sigma(self.prior.alpha_bar, t, x)
         if self.prior.prediction == "v_prediction":
             return (out - prediction_type.target("v_prediction", x, noise, alpha, sigma)).float().square().mean()
         # v = (eps - sigma x_t) / alpha, so the errors differ by the factor alpha.

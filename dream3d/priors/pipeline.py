@@ -44,6 +44,7 @@ class Pipeline:
         concepts: what the prior knows by name, where its folder says so (concepts.json), else None.
         notes: what the user should know of it before the run.
         control: a ControlNet that acts where a text brings its picture (``condition``).
+        image: a picture that is part of the prompt (``image.py``).
     """
 
     unet: nn.Module

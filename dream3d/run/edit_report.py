@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -42,7 +43,7 @@ def report_edit(setup: Setup, build_mesh: Build, after: Mesh, folder: Path, fram
     with in_rgb(field):
         before = keep_before(folder, build_mesh.geometry(beside.fields[0]))
         isovalue = find_isovalue(sample(source, resolution=GRID, chunk=65536), "auto")
-        now = Painted(source, field) if isinstance(beside.fields[0], Explicit) and is_kept(setup) else field
+        now = painted(source, field) if isinstance(beside.fields[0], Explicit) and is_kept(setup) else field
         found = change(now, source, field.region.view((field.vertices,) * 3), isovalue, GRID)
     if frames:
         pictures = torch.cat([turntable_frames(mesh, frames, size=240) for mesh in (before, after)], dim=2)
@@ -70,35 +71,20 @@ def is_kept(setup: Setup) -> bool:
     return isinstance(field, Explicit) and field.extract()[1] is None
 
 
-class Painted:
-    """The shape of one field in the colours of another: where a mesh is kept, its field's densities mean nothing."""
+class Recoloured:
+    """A field, volume or mesh, with other colours: ``colour`` of the points and of the field's surface there."""
 
-    def __init__(self, shape: TrainableField, colours: TrainableField) -> None:
-        self.shape, self.colours = shape, colours
-
-    def density(self, x: Float[Tensor, "n 3"]) -> Float[Tensor, " n"]:
-        """The shape's."""
-        return self.shape.density(x)
-
-    def surface(self, x: Float[Tensor, "n 3"]) -> Surface:
-        """The shape's density, the other's colour."""
-        return Surface(self.density(x), self.colours.surface(x).colour)
-
-
-class Tinted:
-    """A field with what is inside a region tinted, whether it is a volume or a mesh."""
-
-    def __init__(self, field: TrainableField, region: Edited) -> None:
-        self.field, self.region = field, region
+    def __init__(self, field: TrainableField, colour: Callable[[Tensor, Surface], Tensor]) -> None:
+        self.field, self.colour = field, colour
 
     def density(self, x: Float[Tensor, "n 3"]) -> Float[Tensor, " n"]:
         """The field's."""
         return self.field.density(x)
 
     def surface(self, x: Float[Tensor, "n 3"]) -> Surface:
-        """The field's, in another colour inside the region."""
-        found, share = self.field.surface(x), 0.6 * self.region.share(x)[:, None]
-        return Surface(found.density, torch.lerp(found.colour, torch.tensor(TINT, device=x.device), share))
+        """The field's density, the other colour."""
+        found = self.field.surface(x)
+        return Surface(found.density, self.colour(x, found))
 
     def extract(self) -> tuple[Mesh, SignedGrid | None]:
         """The mesh's."""
@@ -106,10 +92,24 @@ class Tinted:
         return self.field.extract()
 
 
+def painted(shape: TrainableField, colours: TrainableField) -> Recoloured:
+    """The shape of one field in the colours of another: where a mesh is kept, its field's densities mean nothing."""
+    return Recoloured(shape, lambda x, _: colours.surface(x).colour)
+
+
+def tinted(field: TrainableField, region: Edited) -> Recoloured:
+    """A field with what is inside a region tinted."""
+
+    def colour(x: Tensor, found: Surface) -> Tensor:
+        return torch.lerp(found.colour, torch.tensor(TINT, device=x.device), 0.6 * region.share(x)[:, None])
+
+    return Recoloured(field, colour)
+
+
 @torch.no_grad()
 def region_pictures(setup: Setup, source: Source, region: Edited, size: int = 128) -> Float[Tensor, "b h w 3"]:
     """The source from eight sides; what may change is tinted."""
-    camera, tinted = around(setup, size), Tinted(source.fields[0], region)
+    camera, marked = around(setup, size), tinted(source.fields[0], region)
     white = torch.ones(1, 1, 1, 3, device=setup.device)
-    views = [source.renderers[0](tinted, camera[i : i + 1]).image.over(white).cpu() for i in range(len(camera))]
+    views = [source.renderers[0](marked, camera[i : i + 1]).image.over(white).cpu() for i in range(len(camera))]
     return torch.cat(views)

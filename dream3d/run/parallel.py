@@ -19,17 +19,12 @@ from torch import distributed
 
 from dream3d.errors import UserError
 from dream3d.optimize import Setup
-from dream3d.seeding import rank
+from dream3d.seeding import processes, rank
 
 COPIED = ("config.yaml", "checkpoint.pt")
 EVERY = 16  # steps between questions whether to stop, where an answer has to be waited for
 
 T = TypeVar("T")
-
-
-def processes() -> int:
-    """How many take part in this run."""
-    return distributed.get_world_size() if distributed.is_available() and distributed.is_initialized() else 1
 
 
 @contextmanager

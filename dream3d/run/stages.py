@@ -34,7 +34,7 @@ from dream3d.run.initial_field import begin_from
 from dream3d.run.initial_mesh import carry, given_mesh
 from dream3d.run.interrupt import deferred
 from dream3d.run.lock import locked
-from dream3d.run.parallel import agreed, of_first, processes, share_weights
+from dream3d.run.parallel import agreed, of_first, share_weights
 from dream3d.run.picture import write_references
 from dream3d.run.pictures import keep_before
 from dream3d.run.previews import preview_mesh, shown, sides
@@ -42,7 +42,7 @@ from dream3d.run.progress import OnStep, Progress
 from dream3d.run.refine import STAGES, check_stages, refined
 from dream3d.run.stopping import stop_asked
 from dream3d.run.telling import Pace, stopping, tell
-from dream3d.seeding import generator, rank
+from dream3d.seeding import generator, processes, rank
 from dream3d.types import Mesh
 
 

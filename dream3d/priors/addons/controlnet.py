@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from dream3d.errors import UserError
-from dream3d.priors.loading.components import quiet
+from dream3d.priors.loading.components import loading
 from dream3d.priors.parts import Component, by_name
 from dream3d.priors.spaces import resized
 from dream3d.types import Camera, Render
@@ -107,14 +107,10 @@ def load_control(path: str | None, kind: str, scale: float, size: int, unet: Com
         )
     if by_name(unet, "mid_block") is None or "cross_attention_dim" not in unet.config:
         raise UserError(f"prior.control: got a {type(unet).__name__} prior, expected Stable Diffusion 1, 2 or XL")
-    try:
-        with quiet():
-            from diffusers import ControlNetModel
+    with loading("prior.control", place):
+        from diffusers import ControlNetModel
 
-            net: Component = ControlNetModel.from_pretrained(place, torch_dtype=unet.dtype, local_files_only=True)
-    except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise UserError(f"prior.control: {place} cannot be loaded ({reason}); download it again") from error
+        net: Component = ControlNetModel.from_pretrained(place, torch_dtype=unet.dtype, local_files_only=True)
     for key in ("in_channels", "cross_attention_dim", "block_out_channels"):
         got, expected = net.config[key], unet.config[key]
         if list(got) != list(expected) if isinstance(got, list | tuple) else got != expected:

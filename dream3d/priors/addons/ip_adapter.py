@@ -16,7 +16,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from dream3d.errors import UserError
-from dream3d.priors.loading.components import quiet
+from dream3d.priors.loading.components import loading, quiet
 from dream3d.priors.parts import Component, by_name
 
 PARTS = ("image_proj", "ip_adapter")
@@ -141,14 +141,10 @@ def adapter_of(path: str) -> dict[str, dict[str, Tensor]]:
 def encoder_of(path: str) -> Component:
     """The image encoder in a folder, on the CPU. Raises UserError."""
     folder = Path(path).expanduser()
-    try:
-        with quiet():
-            from transformers import CLIPVisionModelWithProjection
+    with loading("prior.image.encoder", folder):
+        from transformers import CLIPVisionModelWithProjection
 
-            return CLIPVisionModelWithProjection.from_pretrained(folder, local_files_only=True).eval()
-    except (OSError, ValueError, RuntimeError, KeyError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise UserError(f"prior.image.encoder: {folder} cannot be loaded ({reason}); download it again") from error
+        return CLIPVisionModelWithProjection.from_pretrained(folder, local_files_only=True).eval()
 
 
 def prepared(file: Path, size: int) -> Float[Tensor, "1 3 size size"]:

@@ -7,7 +7,7 @@ Diffusers has it as ``AutoencoderTiny`` (folders ``taesd``, ``taesdxl``, ``taesd
 from pathlib import Path
 
 from dream3d.errors import UserError
-from dream3d.priors.loading.components import quiet
+from dream3d.priors.loading.components import loading
 from dream3d.priors.parts import Component
 
 
@@ -25,14 +25,10 @@ def load_tiny_vae(path: str, vae: Component | None) -> Component:
             f"prior.vae: got '{path}', expected the folder of an AutoencoderTiny (config.json, weights); to fetch "
             "one: hf download <owner/name> --local-dir <folder>"
         )
-    try:
-        with quiet():
-            from diffusers import AutoencoderTiny
+    with loading("prior.vae", place):
+        from diffusers import AutoencoderTiny
 
-            tiny: Component = AutoencoderTiny.from_pretrained(place, local_files_only=True)
-    except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise UserError(f"prior.vae: {place} cannot be loaded ({reason}); download it again") from error
+        tiny: Component = AutoencoderTiny.from_pretrained(place, local_files_only=True)
     for what, got, expected in (
         ("latent channels", tiny.config["latent_channels"], vae.config.latent_channels),
         ("halvings of the image", len(tiny.config["block_out_channels"]), len(vae.config.block_out_channels)),

@@ -142,3 +142,14 @@ def quiet() -> Iterator[None]:
             library.set_verbosity(level)
             if bar:
                 library.enable_progress_bar()
+
+
+@contextmanager
+def loading(key: str, place: Path) -> Iterator[None]:
+    """Inside, the libraries are quiet, and a folder that they cannot load is a UserError of the setting ``key``."""
+    try:
+        with quiet():
+            yield
+    except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(f"{key}: {place} cannot be loaded ({reason}); download it again") from error
